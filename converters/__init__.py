@@ -1,0 +1,1 @@
+"""Keras to int8 TFLite: calibrate, convert, verify."""

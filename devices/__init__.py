@@ -1,0 +1,1 @@
+"""The boards, one small file each, and what is known of them."""

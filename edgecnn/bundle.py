@@ -1,0 +1,275 @@
+"""What travels to a board: a folder with a manifest, hashes, and a self-test.
+
+::
+
+    bundle/
+      manifest.json           the facts below
+      *.tflite                the int8 models
+      golden.npz              inputs and the outputs the workstation computed
+      card.md                 data, terms, recipe, measured results
+      gallery.sqlite          (faces) the people enrolled; changes, so it has no hash
+
+A faces bundle holds a ``detector`` and an ``embedder``, an images bundle a ``classifier``. The
+models that ship in ``edgecnn/assets`` are a faces bundle themselves.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgecnn.errors import BundleError, DataError
+from edgecnn.images import Preprocess
+from edgecnn.runtime.interpreter import Model
+from edgecnn.storage import sha256_of
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+GOLDEN = "golden.npz"
+CARD = "card.md"
+GALLERY = "gallery.sqlite"
+ASSETS = Path(__file__).parent / "assets"
+"""The bundle that ships: the detector and the embedder this project trained."""
+
+TASKS = {
+    "images": ("classifier",),
+    "faces": ("detector", "embedder"),
+    "detector": ("detector",),
+}
+"""The models that a bundle of each task holds."""
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model in a bundle.
+
+    Attributes:
+        file: its name in the bundle.
+        input: how a picture becomes its input.
+        labels: class names in output order (classifier), else empty.
+        facts: what the code that reads its outputs needs (score threshold, NMS IoU, ...).
+        metrics: ``{"float": {...}, "int8": {...}}`` on held-out data.
+        calibration: ``{"count": n, "sha256": ...}`` of the pictures it was calibrated on.
+    """
+
+    file: str
+    input: Preprocess
+    labels: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """The threshold, and what was measured at it.
+
+    Attributes:
+        threshold: faces: cosine similarity; images: probability. Below it the answer is unknown.
+        error_rate: faces: the share of impostor comparisons at or above the threshold (false
+            accept rate); images: the share of wrong answers among those given.
+        measured_on: the data the rate was measured on, in words.
+        trials: how many comparisons or answers the rate rests on.
+    """
+
+    threshold: float
+    error_rate: float
+    measured_on: str
+    trials: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The facts of a bundle, as they stand in ``manifest.json``."""
+
+    task: str
+    models: dict[str, ModelEntry]
+    target: str
+    operating_point: OperatingPoint | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def to_json(self) -> str:
+        """The manifest as indented JSON with a final newline."""
+        facts = asdict(self)
+        for name, entry in self.models.items():
+            facts["models"][name]["input"] = entry.input.to_dict()
+        return json.dumps(facts, indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            BundleError: not JSON, another schema, or a fact is missing.
+        """
+        try:
+            facts = json.loads(text)
+            if facts["schema"] != SCHEMA:
+                raise BundleError(
+                    f"expected manifest schema {SCHEMA}. Received: {facts['schema']}: "
+                    "convert the run again with this version of edgecnn"
+                )
+            point = facts["operating_point"]
+            return cls(
+                task=facts["task"],
+                models={
+                    name: ModelEntry(
+                        **{
+                            **entry,
+                            "input": Preprocess.from_dict(entry["input"]),
+                            "labels": tuple(entry["labels"]),
+                        }
+                    )
+                    for name, entry in facts["models"].items()
+                },
+                target=facts["target"],
+                operating_point=OperatingPoint(**point) if point else None,
+                versions=facts["versions"],
+                files=facts["files"],
+            )
+        except BundleError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, DataError) as e:
+            raise BundleError(
+                f"{MANIFEST} cannot be read ({type(e).__name__}: {e}): convert the run again"
+            ) from e
+
+
+class Bundle:
+    """A bundle whose files were found to match its manifest.
+
+    Attributes:
+        path: the folder.
+        manifest: its facts.
+
+    Raises:
+        BundleError: no manifest, a missing, changed or foreign file, a model that the task needs
+            is absent, or there is no measured threshold where one is needed.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        try:
+            text = (self.path / MANIFEST).read_text("utf-8")
+        except OSError as e:
+            raise BundleError(
+                f"expected a bundle with a {MANIFEST}. {path} has none ({e.strerror}): "
+                "make one with edgecnn convert"
+            ) from e
+        except UnicodeDecodeError as e:
+            raise BundleError(f"{self.path / MANIFEST} is not text: convert the run again") from e
+        self.manifest = Manifest.from_json(text)
+        self._check()
+
+    def _check(self) -> None:
+        m = self.manifest
+        expected = TASKS.get(m.task)
+        if expected is None or set(expected) - set(m.models):
+            raise BundleError(
+                f"expected the models {expected or 'of ' + ', '.join(TASKS)} for task {m.task!r}. "
+                f"Received: {sorted(m.models)}: convert the run again"
+            )
+        for name, digest in m.files.items():
+            file = self.path / name
+            if Path(name).name != name or not file.is_file():
+                raise BundleError(f"{self.path} lacks its file {name!r}: copy the bundle again")
+            if sha256_of(file) != digest:
+                raise BundleError(
+                    f"{file} is not the file that the manifest names (its sha256 differs): "
+                    "copy the bundle again"
+                )
+        for entry in m.models.values():
+            if entry.file not in m.files:
+                raise BundleError(f"{MANIFEST} has no hash for {entry.file}: convert again")
+        if m.task != "detector" and m.operating_point is None:
+            raise BundleError(
+                f"{self.path} has no threshold with a measured error rate, so it could name a "
+                "stranger: convert the run again"
+            )
+
+    @property
+    def gallery(self) -> Path:
+        """Where the people enrolled with this bundle stand unless told otherwise."""
+        return self.path / GALLERY
+
+    @property
+    def threshold(self) -> float:
+        """The measured threshold below which the answer is *unknown*."""
+        point = self.manifest.operating_point
+        if point is None:
+            raise BundleError(f"{self.path} has no threshold: it is not for recognition")
+        return point.threshold
+
+    def entry(self, name: str) -> ModelEntry:
+        """The facts of the model ``name``.
+
+        Raises:
+            BundleError: there is none, as with a detector in an images bundle.
+        """
+        try:
+            return self.manifest.models[name]
+        except KeyError:
+            raise BundleError(
+                f"expected a bundle with a {name}. {self.path} is for task "
+                f"{self.manifest.task!r} and has: {', '.join(self.manifest.models)}"
+            ) from None
+
+    def model(self, name: str, threads: int | None = None, runtime: str | None = None) -> Model:
+        """Load the model ``name``."""
+        return Model(self.path / self.entry(name).file, threads, runtime)
+
+    def self_test(self, runtime: str | None = None) -> dict[str, int]:
+        """Compare this machine's outputs with the workstation's: ``golden.npz``.
+
+        Returns:
+            The largest difference of any output, in least significant bits, by model.
+
+        Raises:
+            BundleError: an output differs by more than :data:`GOLDEN_TOLERANCE`.
+        """
+        try:
+            golden = np.load(self.path / GOLDEN, allow_pickle=False)
+        except (OSError, ValueError) as e:
+            raise BundleError(f"{self.path / GOLDEN} cannot be read ({e}): copy it again") from e
+        worst: dict[str, int] = {}
+        for name in self.manifest.models:
+            model = self.model(name, runtime=runtime)
+            worst[name] = 0
+            for i, pixels in enumerate(golden[f"{name}.input"]):
+                for k, output in enumerate(model.from_pixels(pixels)):
+                    expected = golden[f"{name}.output{k}"][i]
+                    off = np.abs(output[0].astype(np.int64) - expected.astype(np.int64)).max()
+                    worst[name] = max(worst[name], int(off))
+            if worst[name] > GOLDEN_TOLERANCE:
+                raise BundleError(
+                    f"the {name} computes something else here than on the workstation: its "
+                    f"outputs differ by {worst[name]} steps, expected at most {GOLDEN_TOLERANCE}: "
+                    "install the run time that edgecnn doctor names"
+                )
+        return worst
+
+
+GOLDEN_TOLERANCE = 1
+"""Least significant bits: kernels of different run times round differently by that much."""
+
+
+def golden_outputs(models: dict[str, Model], inputs: dict[str, Any]) -> dict[str, Any]:
+    """The arrays of ``golden.npz``: ``NAME.input`` (N, H, W, C) uint8 and ``NAME.output0`` ...
+
+    Args:
+        models: the loaded int8 models by their name in the bundle.
+        inputs: pixels for each, ``(N, H, W, C)`` uint8.
+    """
+    arrays: dict[str, Any] = {}
+    for name, model in models.items():
+        runs = [model.from_pixels(pixels) for pixels in inputs[name]]
+        arrays[f"{name}.input"] = np.asarray(inputs[name], np.uint8)
+        for k in range(len(model.outputs)):
+            arrays[f"{name}.output{k}"] = np.stack([run[k][0] for run in runs])
+    return arrays

@@ -1,0 +1,1 @@
+"""Sources, the live loop, overlay and sinks. Runs on the board."""

@@ -1,0 +1,1 @@
+"""Photos, splits, augmentation, for training. Runs on the workstation."""

@@ -1,0 +1,1 @@
+"""What was seen, as one JSON object a line. Runs on the board."""

@@ -1,0 +1,1 @@
+"""A frame in, faces out: detect, align, judge, embed, match, decide. Runs on the board."""

@@ -1,0 +1,32 @@
+"""Keras networks, one file each, and the one dict that names them.
+
+Every network takes pixels in the range of :func:`edgecnn.images.to_network` and is built from
+layers that the Edge TPU takes: convolutions, batch normalisation, ReLU6, pooling, addition.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from edgecnn.errors import DataError
+
+NETWORKS = {
+    "compact": "edgecnn.networks.compact:compact",
+    "dense": "edgecnn.networks.dense:dense",
+    "embedder": "edgecnn.networks.embedder:embedder",
+    "detector": "edgecnn.networks.detector:detector",
+}
+"""Name to ``module:function``; the function takes options and returns a ``keras.Model``."""
+
+
+def build(name: str, **options: Any) -> Any:
+    """Build the network ``name``, untrained.
+
+    Raises:
+        DataError: there is no such network.
+    """
+    if name not in NETWORKS:
+        raise DataError(f"expected a network out of {', '.join(NETWORKS)}. Received: {name!r}")
+    module, _, function = NETWORKS[name].partition(":")
+    return getattr(importlib.import_module(module), function)(**options)

@@ -1,0 +1,175 @@
+"""A ``.tflite`` file as a function from bytes to numbers.
+
+The only module that knows which run time is installed: ai-edge-litert, or tflite-runtime where
+only that serves (32-bit ARM, or an Edge TPU library built against it).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.errors import MissingExtra, ModelError
+from edgecnn.images import Floats
+
+RUNTIMES = ("ai_edge_litert", "tflite_runtime")
+"""Import names of the run times, in the order in which they are tried."""
+
+
+def runtime_module(name: str | None = None) -> Any:
+    """The ``interpreter`` module of the first run time that imports, or of ``name``.
+
+    Raises:
+        MissingExtra: none is installed, or the installed one does not fit this numpy.
+    """
+    import importlib
+
+    failures = []
+    for package in (name,) if name else RUNTIMES:
+        try:
+            return importlib.import_module(f"{package}.interpreter")
+        except ModuleNotFoundError as e:
+            if (e.name or "").partition(".")[0] != package:
+                raise
+        except (ImportError, AttributeError, SystemError) as e:
+            # tflite-runtime 2.14 was built for numpy 1 and says so in one of these three ways.
+            failures.append(f"{package} does not import with numpy {np.__version__} ({e})")
+    raise MissingExtra(
+        f"expected a run time for .tflite files, found none{''.join('; ' + f for f in failures)}: "
+        "pip install ai-edge-litert, or on 32-bit ARM pip install 'numpy<2' tflite-runtime"
+    )
+
+
+def default_threads() -> int:
+    """``EDGECNN_THREADS`` where set, else the processors this process may use, at most 4."""
+    told = os.environ.get("EDGECNN_THREADS", "")
+    if told.isdecimal() and int(told) > 0:
+        return int(told)
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(4, usable or 1)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of a model, as the file describes it.
+
+    Attributes:
+        shape: with the leading batch dimension.
+        dtype: ``uint8``, ``int8`` or ``float32``, as numpy names it.
+        scale, zero_point: ``real = (stored - zero_point) * scale``; scale 0 where not quantised.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float
+    zero_point: int
+
+    def dequantise(self, stored: npt.NDArray[Any]) -> Floats:
+        """Stored integers to real numbers, ``float32``, the shape unchanged."""
+        if self.scale == 0:
+            return stored.astype(np.float32)
+        # int32 first: int8 less an int8 zero point would wrap around.
+        centred = stored.astype(np.int32) - self.zero_point
+        return centred.astype(np.float32) * np.float32(self.scale)
+
+    def quantise(self, real: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Real numbers to the stored type, rounded half to even and saturated."""
+        if self.scale == 0:
+            return real.astype(self.dtype)
+        limits = np.iinfo(self.dtype)
+        stored = np.rint(real / self.scale) + self.zero_point
+        return np.clip(stored, limits.min, limits.max).astype(self.dtype)
+
+
+class Model:
+    """A loaded ``.tflite`` file; one thread may use it at a time.
+
+    Attributes:
+        inputs, outputs: the :class:`Tensor` facts, in the file's order.
+
+    Raises:
+        ModelError: the file is missing, not a TFLite model, cut off, or has an op that this run
+            time lacks.
+    """
+
+    def __init__(self, path: str | Path, threads: int | None = None, runtime: str | None = None):
+        self.path = Path(path)
+        try:
+            content = self.path.read_bytes()
+        except OSError as e:
+            raise ModelError(f"{path} cannot be read ({e.strerror}): check the path") from e
+        if content[4:8] != b"TFL3":
+            raise ModelError(
+                f"expected a TFLite model. {path} is not one ({len(content)} bytes): "
+                "make one with edgecnn convert"
+            )
+        module = runtime_module(runtime)
+        self.threads = threads or default_threads()
+        try:
+            self._interpreter = module.Interpreter(
+                model_content=content, num_threads=self.threads
+            )
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as e:
+            first_line = (str(e).strip().splitlines() or ["unknown"])[0]
+            raise ModelError(
+                f"{path} does not load ({first_line}): it is cut off or needs ops that this run "
+                "time lacks; convert it again"
+            ) from e
+        self._content = content  # the interpreter reads weights from it
+        inputs = self._interpreter.get_input_details()
+        outputs = self._interpreter.get_output_details()
+        self.inputs = [_tensor(d) for d in inputs]
+        self.outputs = [_tensor(d) for d in outputs]
+        self._input_ids = [d["index"] for d in inputs]
+        self._output_ids = [d["index"] for d in outputs]
+
+    def invoke(self, *stored: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        """Run once on inputs of the stored type; outputs of the stored type, copied.
+
+        Args:
+            stored: one array an input; a missing leading batch dimension of 1 is added.
+        """
+        for index, tensor, array in zip(self._input_ids, self.inputs, stored, strict=True):
+            self._interpreter.set_tensor(index, array.reshape(tensor.shape))
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(i) for i in self._output_ids]
+
+    def from_pixels(self, pixels: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
+        """Run once on the bytes that :class:`edgecnn.images.Preprocess` made; stored outputs.
+
+        The bytes pass through untouched where the file's input is the byte mapping of
+        :func:`edgecnn.images.to_network` (uint8 with scale 1/128 and zero point 128), and are
+        quantised by formula otherwise.
+        """
+        from edgecnn.images import ZERO_BYTE, to_network
+
+        tensor = self.inputs[0]
+        is_byte_mapping = abs(tensor.scale * ZERO_BYTE - 1) < 1e-4
+        if tensor.dtype == "uint8" and is_byte_mapping and tensor.zero_point == ZERO_BYTE:
+            return self.invoke(pixels)
+        if tensor.dtype == "int8" and is_byte_mapping and tensor.zero_point == 0:
+            return self.invoke(np.bitwise_xor(pixels, 0x80).view(np.int8))
+        return self.invoke(tensor.quantise(to_network(pixels)))
+
+    def __call__(self, pixels: npt.NDArray[np.uint8]) -> list[Floats]:
+        """:meth:`from_pixels`, de-quantised: ``float32`` arrays with a leading dimension of 1."""
+        outputs = self.from_pixels(pixels)
+        return [t.dequantise(o) for t, o in zip(self.outputs, outputs, strict=True)]
+
+
+def _tensor(details: dict[str, Any]) -> Tensor:
+    scale, zero_point = details["quantization"]
+    return Tensor(
+        name=details["name"],
+        shape=tuple(int(n) for n in details["shape"]),
+        dtype=np.dtype(details["dtype"]).name,
+        scale=float(scale),
+        zero_point=int(zero_point),
+    )

@@ -1,0 +1,97 @@
+"""Files and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from edgecnn.errors import StorageError
+
+
+def sha256_of(path: str | Path) -> str:
+    """The SHA-256 of a file as 64 hexadecimal digits."""
+    with open(path, "rb") as f:
+        digest = sha256()
+        for block in iter(lambda: f.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextmanager
+def storing(what: str | Path) -> Iterator[None]:
+    """Turn a full disk, a read-only folder and their like into one line.
+
+    Raises:
+        StorageError: for any ``OSError`` in the block that is not ours already.
+    """
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as e:
+        raise StorageError(
+            f"could not write {what}: {e.strerror or e}; nothing was left behind: "
+            "free some space or choose another place"
+        ) from e
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """A temporary name beside ``path`` that becomes ``path`` when the block ends well.
+
+    The name keeps ``path``'s suffix, since some writers choose their format by it.
+
+    Raises:
+        StorageError: the file could not be written; ``path`` is as it was before.
+    """
+    path = Path(path)
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+        )
+        os.close(handle)
+        draft = Path(name)
+        try:
+            yield draft
+            with open(draft, "rb") as f:
+                os.fsync(f.fileno())
+            draft.chmod(0o644)
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
+    """A temporary folder beside ``path`` that becomes ``path`` when the block ends well.
+
+    Args:
+        replace: an existing folder gives way to the new one; otherwise it is an error.
+
+    Raises:
+        StorageError: ``path`` exists and ``replace`` is false, or it could not be written.
+    """
+    path = Path(path)
+    if path.exists() and not replace:
+        raise StorageError(f"{path} exists already: choose another --out, or remove it")
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        try:
+            draft.chmod(0o755)
+            yield draft
+            if path.exists():
+                old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+                os.replace(path, old / path.name)
+                os.replace(draft, path)
+                shutil.rmtree(old)
+            else:
+                os.replace(draft, path)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)

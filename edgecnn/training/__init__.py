@@ -1,0 +1,1 @@
+"""Fit, losses, distillation, and the run folder that is a training's outcome."""

@@ -1,0 +1,204 @@
+"""The run folder: a training's whole outcome, and what it needs to go on after an interruption.
+
+::
+
+    run/
+      run.json         task, settings, seed, versions; labels and input once they are known
+      split.json       which sample went where
+      history.csv      one line an epoch: stage, epoch, seconds, losses, metrics
+      model.keras      the trained network (not for faces, which trains no network)
+      metrics.json     what was measured on held-out data; its presence means the run is complete
+      report.html      the same for people
+      checkpoint.npz   only while training is under way
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from edgecnn import __version__
+from edgecnn.errors import DataError, StorageError
+from edgecnn.storage import storing, whole_file
+
+RUN, SPLIT, HISTORY = "run.json", "split.json", "history.csv"
+MODEL, METRICS, REPORT, CHECKPOINT = "model.keras", "metrics.json", "report.html", "checkpoint.npz"
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, edgecnn and the packages that decide a result, as installed here."""
+    found = {"python": platform.python_version(), "edgecnn": __version__}
+    for package in ("numpy", "keras", "tensorflow", "jax", "opencv-python-headless",
+                    "ai-edge-litert", "tflite-runtime"):  # fmt: skip
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+class Run:
+    """A run folder.
+
+    Attributes:
+        path: the folder.
+        facts: what stands in ``run.json``; ``facts["task"]`` and ``facts["settings"]`` always.
+    """
+
+    def __init__(self, path: str | Path):
+        """Open an existing run.
+
+        Raises:
+            DataError: there is no readable ``run.json``.
+        """
+        self.path = Path(path)
+        try:
+            self.facts: dict[str, Any] = json.loads((self.path / RUN).read_text("utf-8"))
+            self.facts["task"], self.facts["settings"]  # noqa: B018
+        except (OSError, ValueError, KeyError, TypeError) as e:
+            raise DataError(
+                f"expected a run folder with a {RUN}. {path} has no readable one: "
+                "make one with edgecnn train"
+            ) from e
+
+    @classmethod
+    def start(
+        cls, path: str | Path, task: str, settings: Mapping[str, Any], *, resume: bool = False
+    ) -> Run:
+        """Begin a run, or go on with one that was interrupted.
+
+        Args:
+            settings: everything that decides the outcome; JSON types only.
+            resume: go on with the run in ``path`` where there is one.
+
+        Raises:
+            StorageError: ``path`` holds a run and ``resume`` is false, or it is complete.
+            DataError: the run to resume has another task or other settings.
+        """
+        path = Path(path)
+        if path.exists() and any(path.iterdir()):
+            if not resume:
+                raise StorageError(
+                    f"{path} is not empty: choose another --out, or go on with it by --resume"
+                )
+            run = cls(path)
+            if (path / METRICS).exists():
+                raise StorageError(f"the run in {path} is complete: choose another --out")
+            before = {"task": run.facts["task"], **run.facts["settings"]}
+            now = json.loads(json.dumps({"task": task, **settings}))
+            for name in sorted({*before, *now}):
+                if before.get(name) != now.get(name):
+                    raise DataError(
+                        f"cannot resume {path}: its {name} is {before.get(name)!r}, "
+                        f"now {now.get(name)!r}: use the same options or another --out"
+                    )
+            return run
+        with storing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        facts = {"task": task, "settings": dict(settings), "versions": versions()}
+        with whole_file(path / RUN) as draft:
+            draft.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+        return cls(path)
+
+    @property
+    def task(self) -> str:
+        """``images``, ``embedder``, ``detector`` or ``faces``."""
+        return str(self.facts["task"])
+
+    def note(self, **facts: Any) -> None:
+        """Add facts to ``run.json`` (labels, input, calibration samples)."""
+        self.facts.update(facts)
+        self._write_json(RUN, self.facts)
+
+    def write_split(self, split: Mapping[str, Any]) -> None:
+        """Write ``split.json``: names of samples by part, such as train, validation and test."""
+        self._write_json(SPLIT, split)
+
+    @property
+    def split(self) -> dict[str, Any]:
+        """What stands in ``split.json``.
+
+        Raises:
+            DataError: it is missing or not JSON.
+        """
+        return self._read_json(SPLIT)
+
+    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
+        """Write ``metrics.json``; this completes the run."""
+        self._write_json(METRICS, metrics)
+        (self.path / CHECKPOINT).unlink(missing_ok=True)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What stands in ``metrics.json``.
+
+        Raises:
+            DataError: the run is not complete.
+        """
+        return self._read_json(METRICS)
+
+    def add_history(self, row: Mapping[str, Any]) -> None:
+        """Append an epoch to ``history.csv``; columns that are new widen the file."""
+        rows = [*self.history, {k: str(v) for k, v in row.items()}]
+        columns = list(dict.fromkeys(k for r in rows for k in r))
+        with whole_file(self.path / HISTORY) as draft, open(draft, "w", newline="") as f:
+            writer = csv.DictWriter(f, columns, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+
+    @property
+    def history(self) -> list[dict[str, str]]:
+        """The rows of ``history.csv``, oldest first; empty before the first epoch."""
+        try:
+            with open(self.path / HISTORY, newline="") as f:
+                return list(csv.DictReader(f))
+        except FileNotFoundError:
+            return []
+
+    def keep_history(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Replace the history, as when resuming from a checkpoint older than its last row."""
+        (self.path / HISTORY).unlink(missing_ok=True)
+        for row in rows:
+            self.add_history(row)
+
+    def save_model(self, model: Any) -> None:
+        """Write ``model.keras``, whole or not at all."""
+        with whole_file(self.path / MODEL) as draft:
+            model.save(draft)
+
+    def load_model(self) -> Any:
+        """The trained Keras network.
+
+        Raises:
+            DataError: the run has none, or it cannot be read.
+        """
+        from edgecnn.errors import needs
+
+        with needs("train", "keras", "tensorflow"):
+            import keras
+
+        try:
+            return keras.saving.load_model(self.path / MODEL, compile=False)
+        except (OSError, ValueError) as e:
+            raise DataError(
+                f"{self.path / MODEL} cannot be loaded ({str(e).splitlines()[0]}): train again"
+            ) from e
+
+    def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        with whole_file(self.path / name) as draft:
+            draft.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        try:
+            content: dict[str, Any] = json.loads((self.path / name).read_text("utf-8"))
+            return content
+        except (OSError, ValueError) as e:
+            raise DataError(
+                f"{self.path} has no readable {name}: the training did not end; "
+                "go on with edgecnn train --resume"
+            ) from e
