@@ -16,11 +16,13 @@ models that ship in ``edgecnn/assets`` are a faces bundle themselves.
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edgecnn.errors import BundleError, DataError
 from edgecnn.images import Preprocess
@@ -39,6 +41,7 @@ TASKS = {
     "images": ("classifier",),
     "faces": ("detector", "embedder"),
     "detector": ("detector",),
+    "embedder": ("embedder",),
 }
 """The models that a bundle of each task holds."""
 
@@ -231,21 +234,25 @@ class Bundle:
             The largest difference of any output, in least significant bits, by model.
 
         Raises:
-            BundleError: an output differs by more than :data:`GOLDEN_TOLERANCE`.
+            BundleError: an output differs by more than :data:`GOLDEN_TOLERANCE`, or there is
+                nothing to compare with.
         """
-        try:
-            golden = np.load(self.path / GOLDEN, allow_pickle=False)
-        except (OSError, ValueError) as e:
-            raise BundleError(f"{self.path / GOLDEN} cannot be read ({e}): copy it again") from e
+        golden = self.golden()
         worst: dict[str, int] = {}
         for name in self.manifest.models:
             model = self.model(name, runtime=runtime)
-            worst[name] = 0
-            for i, pixels in enumerate(golden[f"{name}.input"]):
-                for k, output in enumerate(model.from_pixels(pixels)):
-                    expected = golden[f"{name}.output{k}"][i]
-                    off = np.abs(output[0].astype(np.int64) - expected.astype(np.int64)).max()
-                    worst[name] = max(worst[name], int(off))
+            names = [f"{name}.output{k}" for k in range(len(model.outputs))]
+            inputs = golden.get(f"{name}.input", np.zeros(0))
+            if inputs.shape[1:] != model.inputs[0].shape[1:] or not len(inputs):
+                raise BundleError(f"{self.path / GOLDEN} has no input for {name}: convert again")
+            wanted = [(len(inputs), *output.shape[1:]) for output in model.outputs]
+            if [golden[n].shape if n in golden else None for n in names] != wanted:
+                raise BundleError(f"{self.path / GOLDEN} lacks outputs of {name}: convert again")
+            found = [np.stack(runs)[:, 0] for runs in zip(*map(model.from_pixels, inputs))]  # noqa: B905
+            worst[name] = max(
+                int(np.abs(output.astype(np.int64) - golden[n].astype(np.int64)).max())
+                for n, output in zip(names, found, strict=True)
+            )
             if worst[name] > GOLDEN_TOLERANCE:
                 raise BundleError(
                     f"the {name} computes something else here than on the workstation: its "
@@ -253,6 +260,18 @@ class Bundle:
                     "install the run time that edgecnn doctor names"
                 )
         return worst
+
+    def golden(self) -> dict[str, npt.NDArray[Any]]:
+        """The arrays of ``golden.npz``, as :func:`golden_outputs` made them.
+
+        Raises:
+            BundleError: they cannot be read.
+        """
+        try:
+            with open(self.path / GOLDEN, "rb") as f, np.load(f, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, TypeError) as e:
+            raise BundleError(f"{self.path / GOLDEN} cannot be read ({e}): copy it again") from e
 
 
 GOLDEN_TOLERANCE = 1

@@ -6,7 +6,7 @@
     ├── DataError         (ValueError)           photos, tables, labels, splits
     ├── ModelError        (ValueError)           a model file that cannot be read or used
     ├── BundleError       (ValueError)           a bundle whose manifest and files disagree
-    ├── GalleryError      (ValueError)           a gallery that does not belong, or an unknown person
+    ├── GalleryError      (ValueError)           of another embedder, or no such person
     ├── CameraError       (OSError)              no camera, or one that stopped
     ├── TrainingError     (RuntimeError)         a training that cannot go on
     ├── ConversionError   (RuntimeError)         the converter failed, or accuracy was lost

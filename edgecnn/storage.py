@@ -89,8 +89,13 @@ def whole_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
             if path.exists():
                 old = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
                 os.replace(path, old / path.name)
-                os.replace(draft, path)
-                shutil.rmtree(old)
+                try:
+                    os.replace(draft, path)
+                except OSError:
+                    os.replace(old / path.name, path)
+                    raise
+                finally:
+                    shutil.rmtree(old)
             else:
                 os.replace(draft, path)
         finally:

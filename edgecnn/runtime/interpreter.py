@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from edgecnn.errors import MissingExtra, ModelError
 from edgecnn.images import Floats
+from edgecnn.runtime.intact import damage
 
 RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 """Import names of the run times, in the order in which they are tried."""
@@ -84,7 +85,7 @@ class Tensor:
             return real.astype(self.dtype)
         limits = np.iinfo(self.dtype)
         stored = np.rint(real / self.scale) + self.zero_point
-        return np.clip(stored, limits.min, limits.max).astype(self.dtype)
+        return np.asarray(np.clip(stored, limits.min, limits.max), self.dtype)
 
 
 class Model:
@@ -109,22 +110,29 @@ class Model:
                 f"expected a TFLite model. {path} is not one ({len(content)} bytes): "
                 "make one with edgecnn convert"
             )
+        fault = damage(content)
+        if fault:
+            raise ModelError(f"{path} is damaged or cut off ({fault}): copy or convert it again")
         module = runtime_module(runtime)
         self.threads = threads or default_threads()
         try:
-            self._interpreter = module.Interpreter(
-                model_content=content, num_threads=self.threads
-            )
+            self._interpreter = module.Interpreter(model_content=content, num_threads=self.threads)
             self._interpreter.allocate_tensors()
+            inputs = self._interpreter.get_input_details()
+            outputs = self._interpreter.get_output_details()
+        except SystemError as e:
+            # tflite-runtime 2.14 imports with numpy 2, and fails only when it meets an array.
+            raise MissingExtra(
+                f"{module.__name__} does not work with numpy {np.__version__} ({e}): "
+                "pip install 'numpy<2', or pip install ai-edge-litert"
+            ) from e
         except (ValueError, RuntimeError) as e:
             first_line = (str(e).strip().splitlines() or ["unknown"])[0]
             raise ModelError(
-                f"{path} does not load ({first_line}): it is cut off or needs ops that this run "
+                f"{path} does not load ({first_line}): it is damaged or needs ops that this run "
                 "time lacks; convert it again"
             ) from e
         self._content = content  # the interpreter reads weights from it
-        inputs = self._interpreter.get_input_details()
-        outputs = self._interpreter.get_output_details()
         self.inputs = [_tensor(d) for d in inputs]
         self.outputs = [_tensor(d) for d in outputs]
         self._input_ids = [d["index"] for d in inputs]

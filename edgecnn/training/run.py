@@ -59,7 +59,8 @@ class Run:
         self.path = Path(path)
         try:
             self.facts: dict[str, Any] = json.loads((self.path / RUN).read_text("utf-8"))
-            self.facts["task"], self.facts["settings"]  # noqa: B018
+            if not {"task", "settings"} <= set(self.facts):
+                raise KeyError("task or settings")
         except (OSError, ValueError, KeyError, TypeError) as e:
             raise DataError(
                 f"expected a run folder with a {RUN}. {path} has no readable one: "
@@ -141,6 +142,16 @@ class Run:
             DataError: the run is not complete.
         """
         return self._read_json(METRICS)
+
+    def discard(self) -> None:
+        """Take back a run that cannot be completed, so that its place is free again.
+
+        Only files that a training wrote are removed, and the folder where it is empty then.
+        """
+        for name in (RUN, SPLIT, HISTORY, MODEL, REPORT, CHECKPOINT):
+            (self.path / name).unlink(missing_ok=True)
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
 
     def add_history(self, row: Mapping[str, Any]) -> None:
         """Append an epoch to ``history.csv``; columns that are new widen the file."""

@@ -1,0 +1,60 @@
+# The verbs are the same on a laptop and in CI. Everything runs in the project's own environment:
+# PYTHON makes it, VENV is where it stands.
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= demo-out
+PART ?= all
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-fast test-matrix lint format bench wheel clean
+
+help: ## Show this help
+	@echo "make VERB [PYTHON=python3] [VENV=.venv]"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Create the environment and install edgecnn with all extras in it
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "make: TensorFlow needs Python 3.10 to 3.13; $(PYTHON) is not one: set PYTHON=python3.11, say" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "make: $(PYTHON) has no venv module: sudo apt-get install python3-venv" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -e '.[dev,demo]'
+	@touch $@
+
+demo: install ## Train, convert, enrol and recognise on built-in pictures (OUT=demo-out)
+	$(BIN)/edgecnn demo --out $(OUT)
+
+test: install ## Run all tests (ARGS="-k gallery" narrows them)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-fast: install ## Run the tests that take seconds
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow' $(ARGS)
+
+test-matrix: ## Run tests on every Python found here (PART=board, workstation or all)
+	$(PYTHON) tests/matrix.py $(PART)
+
+lint: install ## Check style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install ## Format the code and sort the imports
+	$(BIN)/ruff check --fix --select I .
+	$(BIN)/ruff format .
+
+bench: install ## Measure the shipped models on this machine
+	$(BIN)/edgecnn bench
+
+wheel: install ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+clean: ## Remove what the other verbs wrote, except for the environment in VENV
+	rm -rf build dist $(OUT) .venv-matrix .pytest_cache .mypy_cache .ruff_cache
+	find edgecnn converters devices tests -name __pycache__ -type d -prune -exec rm -rf {} +

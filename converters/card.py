@@ -1,0 +1,77 @@
+"""The model card: where a model comes from, what it may be used for, what was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from converters.flatbuffer import Graph
+from edgecnn.bundle import Manifest, ModelEntry
+
+_OUTPUTS = {
+    "classifier": "logits, one a label",
+    "detector": "per stride 8, 16 and 32: scores, boxes, five landmarks",
+    "embedder": "a raw embedding; normalise it, then compare by cosine",
+}
+
+
+def model_card(name: str, entry: ModelEntry, graph: Graph, run: dict[str, Any]) -> str:
+    """Markdown about one model, from the facts alone; ``run["card"]`` opens it where there is one.
+
+    Args:
+        name: ``classifier``, ``detector`` or ``embedder``.
+        graph: of the int8 file.
+        run: what stands in ``run.json``.
+    """
+    (w, h), channels = entry.input.size_wh, entry.input.shape[2]
+    params = sum(o.params for o in graph.operations)
+    macs = sum(o.macs for o in graph.operations)
+    facts = [
+        ("task", run["task"]),
+        ("input", f"{w}×{h}×{channels} uint8 {entry.input.order}, {entry.input.fit}, batch 1"),
+        ("output", _OUTPUTS[name]),
+        ("parameters", f"{params:,}"),
+        ("multiply-accumulates", f"{macs:,}"),
+        ("file", f"{graph.file_bytes:,} bytes, full int8"),
+        ("calibration", f"{entry.calibration['count']} training pictures, "
+                        f"sha256 {entry.calibration['sha256']}"),
+        *((key.replace("_", " "), str(value)) for key, value in sorted(entry.facts.items())),
+    ]  # fmt: skip
+    lines = [f"# {entry.file}", ""]
+    if run.get("card"):
+        lines += [str(run["card"]).strip(), ""]
+    lines += ["| fact | |", "| --- | --- |", *(f"| {k} | {v} |" for k, v in facts), ""]
+    lines += ["## Measured on held-out data", "", *_metrics(entry), ""]
+    lines += ["## Trained with", ""]
+    lines += [f"- {k}: {_public(v)}" for k, v in sorted(run["settings"].items()) if v is not None]
+    return "\n".join(lines) + "\n"
+
+
+def bundle_card(manifest: Manifest) -> str:
+    """Markdown about the bundle; the models' own cards stand beside it."""
+    lines = [f"# A bundle for {manifest.task}, converted for {manifest.target}", ""]
+    for name, entry in manifest.models.items():
+        stem = entry.file.rpartition(".")[0]
+        lines.append(f"- {name}: `{entry.file}`, described in [{stem}.md]({stem}.md)")
+    if "classifier" in manifest.models:
+        lines += ["", f"Labels: {', '.join(manifest.models['classifier'].labels)}."]
+    if point := manifest.operating_point:
+        lines += [
+            "",
+            f"Threshold {point.threshold:.4f}: below it the answer is *unknown*. Measured error "
+            f"rate at it: {point.error_rate:.5f} in {point.trials:,} trials on "
+            f"{point.measured_on}.",
+        ]
+    lines += ["", "Made with " + ", ".join(f"{k} {v}" for k, v in manifest.versions.items()) + "."]
+    return "\n".join(lines) + "\n"
+
+
+def _public(value: Any) -> Any:
+    """A path without the folders of whoever trained: a card travels."""
+    return Path(value).name if isinstance(value, str) and "/" in value else value
+
+
+def _metrics(entry: ModelEntry) -> list[str]:
+    before, after = entry.metrics.get("float", {}), entry.metrics.get("int8", {})
+    rows = [f"| {k} | {before.get(k, float('nan')):.4f} | {v:.4f} |" for k, v in after.items()]
+    return ["| figure | float | int8 |", "| --- | --- | --- |", *rows]

@@ -1,0 +1,224 @@
+"""From a run folder to a bundle: the one entry of this package.
+
+Calibrate, convert, verify, measure the threshold again on the int8 file, write the bundle whole
+or not at all, and only after it has passed its own self-test.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from converters import calibrate, flatbuffer, int8, verify
+from converters.card import bundle_card, model_card
+from edgecnn import training
+from edgecnn.bundle import (
+    ASSETS,
+    CARD,
+    GALLERY,
+    GOLDEN,
+    MANIFEST,
+    TASKS,
+    Bundle,
+    Manifest,
+    ModelEntry,
+    OperatingPoint,
+    golden_outputs,
+)
+from edgecnn.errors import ConversionError, StorageError
+from edgecnn.images import Image, Preprocess
+from edgecnn.runtime.interpreter import Model
+from edgecnn.storage import sha256_of, whole_folder
+from edgecnn.training.run import MODEL, Run, versions
+
+KINDS = {
+    "images": ("classifier", "model.tflite"),
+    "detector": ("detector", "face-detector.tflite"),
+    "embedder": ("embedder", "face-embedder.tflite"),
+}
+"""Name and file, in the bundle, of the model that a run of each task trains."""
+
+FACTS = {"detector": ("score_threshold", "nms_iou")}
+"""Facts that stand in ``run.json`` and without which a model's outputs cannot be read."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A model on its way into a bundle.
+
+    Attributes:
+        file: where it stands now.
+        card: its model card, Markdown.
+        golden: its arrays for ``golden.npz``.
+    """
+
+    name: str
+    entry: ModelEntry
+    file: Path
+    card: str
+    golden: dict[str, npt.NDArray[Any]]
+
+
+def export(
+    run_path: str | Path,
+    board: str,
+    out: str | Path,
+    *,
+    max_drop: float = verify.MAX_DROP,
+    parts: Bundle | None = None,
+    calibration_count: int = calibrate.COUNT,
+    seed: int = 0,
+    replace: bool = False,
+    float_out: str | Path | None = None,
+) -> Bundle:
+    """Convert a finished run into a bundle for ``board``.
+
+    A detector or an embedder comes out together with its counterpart from ``parts``, as a bundle
+    that recognises faces; without a counterpart, alone. A run of people's photos trains no
+    network and takes both models from the bundle it was made with.
+
+    Args:
+        board: name of the target, for the manifest.
+        max_drop: how much of the headline figure int8 may lose, as a share of 1.
+        parts: where the other face model comes from; None for the ones that ship.
+        calibration_count: training pictures to calibrate on.
+        replace: an existing ``out`` gives way.
+        float_out: also write the float32 ``.tflite`` there, to compare speeds with.
+
+    Raises:
+        DataError: ``run_path`` is not a finished run.
+        ConversionError: the converter failed, or int8 lost more than ``max_drop``.
+        BundleError: ``parts`` is damaged or computes something else here.
+        StorageError: ``out`` exists or cannot be written; nothing is left behind.
+    """
+    run, out = Run(run_path), Path(out)
+    _ = run.metrics  # a run without them did not end
+    if out.exists() and not replace:
+        raise StorageError(f"{out} exists already: choose another --out, or remove it")
+    if run.task == "faces":
+        return _people(run, board, out, parts, replace)
+    training.start_keras()
+    task = importlib.import_module(training.TASKS[run.task])
+    with tempfile.TemporaryDirectory(prefix="edgecnn-") as work:
+        part = _convert(task, run, Path(work), max_drop, calibration_count, seed, float_out)
+        point = None
+        if hasattr(task, "operating_point"):
+            predict = verify.int8_predict(Model(part.file))
+            point = OperatingPoint(**task.operating_point(run, predict))
+        made = [part]
+        if run.task != "images":
+            if parts is None and (ASSETS / MANIFEST).exists():
+                parts = Bundle(ASSETS)
+            other = {"detector": "embedder", "embedder": "detector"}[run.task]
+            if parts is not None and other in parts.manifest.models:
+                made.append(_taken(parts, other))
+                point = point or parts.manifest.operating_point
+        return _write(out, board, made, point, None, replace)
+
+
+def _convert(
+    task: Any,
+    run: Run,
+    work: Path,
+    max_drop: float,
+    count: int,
+    seed: int,
+    float_out: str | Path | None,
+) -> Part:
+    name, file_name = KINDS[run.task]
+    lacks = [f for f in ("input", *FACTS.get(name, ())) if f not in run.facts]
+    if lacks:
+        raise ConversionError(f"{run.path} does not say its {', '.join(lacks)}: train it again")
+    file, float_file = work / file_name, work / "float.tflite"
+    calibration = calibrate.pick(task, run, work / "calibration.npy", count, seed)
+    int8.convert(run.path / MODEL, work / "calibration.npy", file, float_file)
+    metrics = verify.verify(task, run, run.load_model(), file, max_drop)
+    if float_out is not None:
+        shutil.copyfile(float_file, float_out)
+    entry = ModelEntry(
+        file=file_name,
+        input=Preprocess.from_dict(run.facts["input"]),
+        labels=tuple(run.facts.get("labels", ())) if name == "classifier" else (),
+        facts={f: run.facts[f] for f in FACTS.get(name, ())}
+        | {"float_bytes": float_file.stat().st_size},
+        metrics=metrics,
+        calibration=calibration,
+    )
+    model = Model(file)
+    if model.inputs[0].shape[1:] != entry.input.shape:
+        raise ConversionError(
+            f"{run.path} says its input is {entry.input.shape}, its network takes "
+            f"{model.inputs[0].shape[1:]}: train it again"
+        )
+    golden = golden_outputs({name: model}, {name: golden_pictures(entry.input.shape)})
+    card = model_card(name, entry, flatbuffer.read(file), run.facts)
+    return Part(name, entry, file, card, golden)
+
+
+def golden_pictures(shape: tuple[int, int, int]) -> Image:
+    """Four pictures ``(4, H, W, C)`` uint8 for the self-test: squares of 4, 8, 16 and 32 pixels.
+
+    Made up, since a bundle travels and nobody's photo should travel with it; squares, since these
+    compress well and still reach every channel.
+    """
+    generator, (h, w, channels) = np.random.default_rng(0), shape
+    pictures = []
+    for size in (4, 8, 16, 32):
+        coarse = generator.integers(0, 256, (-(-h // size), -(-w // size), channels), np.uint8)
+        pictures.append(coarse.repeat(size, 0).repeat(size, 1)[:h, :w])
+    return np.stack(pictures)
+
+
+def _taken(bundle: Bundle, name: str) -> Part:
+    entry = bundle.entry(name)
+    card = bundle.path / f"{Path(entry.file).stem}.md"
+    golden = {k: v for k, v in bundle.golden().items() if k.startswith(f"{name}.")}
+    text = card.read_text("utf-8") if card.is_file() else f"# {entry.file}\n"
+    return Part(name, entry, bundle.path / entry.file, text, golden)
+
+
+def _people(run: Run, board: str, out: Path, parts: Bundle | None, replace: bool) -> Bundle:
+    bundle = parts or Bundle(run.facts["settings"].get("bundle") or ASSETS)
+    made = [_taken(bundle, name) for name in TASKS["faces"]]
+    return _write(out, board, made, bundle.manifest.operating_point, run.path / GALLERY, replace)
+
+
+def _write(
+    out: Path,
+    board: str,
+    parts: list[Part],
+    point: OperatingPoint | None,
+    gallery: Path | None,
+    replace_existing: bool,
+) -> Bundle:
+    parts = sorted(parts, key=lambda p: p.name)
+    names = tuple(p.name for p in parts)
+    manifest = Manifest(
+        task=next(task for task, models in TASKS.items() if tuple(sorted(models)) == names),
+        models={p.name: p.entry for p in parts},
+        target=board,
+        operating_point=point,
+        versions=versions(),
+    )
+    with whole_folder(out, replace=replace_existing) as draft:
+        for part in parts:
+            shutil.copyfile(part.file, draft / part.entry.file)
+            (draft / f"{Path(part.entry.file).stem}.md").write_text(part.card, "utf-8")
+        arrays: dict[str, Any] = {k: v for part in parts for k, v in part.golden.items()}
+        np.savez_compressed(draft / GOLDEN, **arrays)
+        (draft / CARD).write_text(bundle_card(manifest), "utf-8")
+        hashes = {f.name: sha256_of(f) for f in sorted(draft.iterdir())}
+        text = dataclasses.replace(manifest, files=hashes).to_json()
+        (draft / MANIFEST).write_text(text, "utf-8")
+        if gallery is not None:
+            shutil.copyfile(gallery, draft / GALLERY)
+        Bundle(draft).self_test()
+    return Bundle(out)

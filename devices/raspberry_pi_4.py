@@ -1,0 +1,24 @@
+"""Raspberry Pi 4 Model B."""
+
+from devices import board as b
+
+BOARD = b.Board(
+    name="raspberry-pi-4",
+    title="Raspberry Pi 4 Model B",
+    architectures=("aarch64", "armv7l"),
+    cpu="Arm Cortex-A72, 1.5 GHz (1.8 GHz from the 2021 boards on)",
+    cores=4,
+    memory_mb=(1024, 2048, 4096, 8192),
+    threads=4,
+    accelerators=(),
+    systems=b.RASPBERRY_PI_OS,
+    pythons=b.RASPBERRY_PI_PYTHONS,
+    compatible="raspberrypi,4-model-b",
+    traps=(b.THIRTY_TWO_BIT, b.CSI),
+    sources=(
+        "https://www.raspberrypi.com/products/raspberry-pi-4-model-b/specifications/",
+        b.PROCESSORS + "#bcm2711",
+        b.DEVICE_TREE,
+        b.LITERT_WHEELS,
+    ),
+)

@@ -1,0 +1,86 @@
+"""The camera app: a bundle, a source and sinks, put together and run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecnn.bundle import Bundle
+from edgecnn.camera.pipeline import Sink, Stats, load, run
+from edgecnn.camera.sources import Source, open_source
+
+LIVE_VIDEO_FPS = 15.0
+"""Most frames a second of a live source's video: recognition is rarely faster on a board, and
+each frame that is repeated costs an encoding."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the results of a run go; None for nowhere.
+
+    Attributes:
+        video: an annotated ``.mp4`` or ``.avi``.
+        events: a file of JSON lines, or ``-`` for the standard output.
+        window: show the annotated frames on the screen.
+    """
+
+    video: Path | None = None
+    events: str | None = None
+    window: bool = False
+
+
+def watch(
+    bundle: str | Path,
+    source: str,
+    outputs: Outputs,
+    *,
+    gallery: Path | None = None,
+    threads: int | None = None,
+    max_frames: int | None = None,
+    stop: threading.Event | None = None,
+    stats: Stats | None = None,
+    note: Callable[[str], object] | None = None,
+) -> Stats:
+    """Recognise what a source shows until it ends, ``stop`` is set or ``max_frames`` are done.
+
+    What was recorded until then is kept, also where the source breaks off.
+
+    Args:
+        stats: counted into; see :func:`edgecnn.camera.pipeline.run`.
+        note: takes a line that the user should read, but that is no error.
+
+    Raises:
+        BundleError, ModelError, GalleryError: nothing can be recognised with these files.
+        CameraError: the source cannot be opened, or stopped for good.
+        StorageError: an output cannot be written.
+        MissingExtra: this OpenCV has no window.
+    """
+    stop = stop or threading.Event()
+    checked = Bundle(bundle)
+    recogniser = load(checked, gallery, threads)
+    nobody = checked.manifest.task == "faces" and gallery is None and not checked.gallery.exists()
+    if note and nobody:
+        note(f"nobody is enrolled in {checked.path}, so everybody is unknown: edgecnn enroll")
+    with ExitStack() as stack:
+        opened = stack.enter_context(closing(open_source(source, stop)))
+        sinks = [stack.enter_context(closing(sink)) for sink in _sinks(outputs, opened, stop)]
+        return run(opened, recogniser, sinks, max_frames=max_frames, stop=stop, stats=stats)
+
+
+def _sinks(outputs: Outputs, source: Source, stop: threading.Event) -> Iterator[Sink]:
+    if outputs.window:
+        from edgecnn.camera.sinks.window import WindowSink
+
+        yield WindowSink(f"edgecnn: {source.name}", stop)
+    if outputs.events is not None:
+        from edgecnn.camera.sinks.events import EventSink
+
+        yield EventSink(outputs.events)
+    if outputs.video is not None:
+        from edgecnn.camera.sinks.video import VideoSink
+
+        fps = min(source.fps, LIVE_VIDEO_FPS) if source.live else source.fps
+        yield VideoSink(outputs.video, fps)

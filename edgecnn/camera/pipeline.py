@@ -1,0 +1,169 @@
+"""The loop: the newest frame, who is in it, and on to the sinks."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from edgecnn.bundle import Bundle
+from edgecnn.camera import overlay
+from edgecnn.camera.sources.source import Frame, Source
+from edgecnn.events.schema import Label
+from edgecnn.faces.types import Recognition
+from edgecnn.images import Image
+from edgecnn.runtime.timing import Summary, summarise
+
+Recogniser = Callable[[Image, float], Sequence[Recognition] | Label]
+"""A frame ``(H, W, 3)`` uint8 BGR and its time in seconds in; faces, or one label, out."""
+
+KEPT_LATENCIES = 10_000
+"""The loop may run for months; percentiles of the last minutes are what says how it does."""
+
+
+@dataclass(eq=False)
+class Result:
+    """A frame and what was recognised in it.
+
+    Attributes:
+        frame: the picture as it came.
+        source: the source's name.
+        outcome: the faces, or the label.
+        taken_at: when the picture was taken, UTC.
+        latency_ms: from the picture's arrival to the outcome.
+    """
+
+    frame: Frame
+    source: str
+    outcome: Sequence[Recognition] | Label
+    taken_at: datetime
+    latency_ms: float
+
+    @cached_property
+    def annotated_bgr(self) -> Image:
+        """A copy of the picture with the outcome drawn on it; made once for all sinks."""
+        return overlay.draw(self.frame.image_bgr, self.outcome)
+
+    @property
+    def names(self) -> list[str | None]:
+        """Who, or what, is there; None for unknown."""
+        if isinstance(self.outcome, Label):
+            return [self.outcome.label]
+        return [face.name for face in self.outcome]
+
+
+class Sink(Protocol):
+    """Where results go. ``close`` finishes what was begun, also after an error elsewhere."""
+
+    def write(self, result: Result) -> None:
+        """Take one result."""
+
+    def close(self) -> None:
+        """Finish."""
+
+
+@dataclass
+class Stats:
+    """What a run of the loop came to.
+
+    Attributes:
+        frames: how many were recognised.
+        seconds: from the start to the last result.
+        names: frames in which each name was seen; None counts frames with somebody unknown.
+        latencies_ms: of the last 10,000 frames, from the picture's arrival to the outcome.
+    """
+
+    frames: int = 0
+    seconds: float = 0.0
+    names: Counter[str | None] = field(default_factory=Counter)
+    latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_LATENCIES))
+
+    @property
+    def fps(self) -> float:
+        """Frames a second, sinks included; 0 before the first."""
+        return self.frames / self.seconds if self.seconds else 0.0
+
+    @property
+    def latency(self) -> Summary:
+        """Percentiles of the latencies."""
+        return summarise(list(self.latencies_ms))
+
+
+def run(
+    source: Source,
+    recogniser: Recogniser,
+    sinks: Iterable[Sink] = (),
+    *,
+    max_frames: int | None = None,
+    on_frame: Callable[[Result], None] | None = None,
+    stop: threading.Event | None = None,
+    stats: Stats | None = None,
+) -> Stats:
+    """Recognise frame after frame until the source ends. Closes neither source nor sinks.
+
+    Args:
+        max_frames: stop after that many.
+        on_frame: called with each result, after the sinks.
+        stop: once set, the frame at hand is finished and no other is begun.
+        stats: counted into, so that a caller has the counts when the source breaks off.
+
+    Raises:
+        CameraError: a live source stopped for good.
+        StorageError: a sink could not write.
+    """
+    stats = stats or Stats()
+    sinks = list(sinks)
+    began_s = time.monotonic()
+    while (max_frames is None or stats.frames < max_frames) and not (stop and stop.is_set()):
+        frame = source.read()
+        if frame is None:
+            break
+        outcome = recogniser(frame.image_bgr, frame.time_s)
+        latency_s = time.monotonic() - frame.taken_s
+        taken_at = datetime.now(timezone.utc) - timedelta(seconds=latency_s)
+        result = Result(frame, source.name, outcome, taken_at, latency_s * 1e3)
+        for sink in sinks:
+            sink.write(result)
+        stats.frames += 1
+        stats.seconds = time.monotonic() - began_s
+        stats.latencies_ms.append(result.latency_ms)
+        stats.names.update(set(result.names))
+        if on_frame:
+            on_frame(result)
+    return stats
+
+
+def load(bundle: Bundle, gallery: Path | None = None, threads: int | None = None) -> Recogniser:
+    """What a bundle recognises with.
+
+    Args:
+        gallery: of the people, for a faces bundle. The bundle's own where None; without that one
+            nobody is enrolled, and everybody is unknown.
+
+    Raises:
+        BundleError: the bundle is of a task that recognises nothing.
+        GalleryError: there is no such gallery, or it is of another embedder.
+    """
+    if bundle.manifest.task == "images":
+        from edgecnn.runtime.classify import Classifier
+
+        classifier = Classifier(bundle, threads)
+        return lambda frame_bgr, time_s: Label(*classifier(frame_bgr))
+    from edgecnn.faces.embed import fingerprint
+    from edgecnn.faces.gallery import Gallery
+    from edgecnn.faces.recognise import Recogniser as FaceRecogniser
+
+    if gallery is None and not bundle.gallery.exists():
+        return FaceRecogniser(bundle, None, threads)
+    people = Gallery(gallery or bundle.gallery, fingerprint(bundle))
+    recogniser = FaceRecogniser(bundle, people, threads)
+    # It reads the gallery from frame to frame, and nobody else holds it: they end together.
+    weakref.finalize(recogniser, people.close)
+    return recogniser

@@ -1,0 +1,120 @@
+"""Sink: the annotated frames as a video file, which is there once it is whole."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from edgecnn.camera.pipeline import Result
+from edgecnn.camera.sources.source import opencv
+from edgecnn.errors import StorageError
+from edgecnn.images import Preprocess
+from edgecnn.storage import whole_file
+
+FOURCCS = {".mp4": "mp4v", ".avi": "MJPG"}
+"""Codecs that every OpenCV wheel can write, by the suffix of the file."""
+
+LONGEST_STILL_S = 5.0
+"""A camera that was gone for an hour leaves a still of this length in the video."""
+
+
+FREE_BYTES = 16 << 20
+"""Recording ends while this much of the disk is left: enough to finish the file, and the system
+goes on working."""
+
+CHECK_EVERY = 100
+"""Frames between two looks at the disk."""
+
+
+class VideoSink:
+    """Writes a video that plays in real time: frames are repeated or left out as their times say.
+
+    The first frame gives the size; frames of another size are fitted into it.
+
+    Args:
+        path: ends in ``.mp4`` or ``.avi``.
+        fps: frames a second of the video.
+
+    Raises:
+        StorageError: another suffix, the folder is not writable, no encoder, or the disk is full.
+    """
+
+    def __init__(self, path: str | Path, fps: float):
+        self.path, self.fps = Path(path), fps
+        self._fourcc = FOURCCS.get(self.path.suffix.lower(), "")
+        if not self._fourcc:
+            raise StorageError(
+                f"expected a video file ending in {' or '.join(FOURCCS)}. Received: {path}"
+            )
+        self._writer: Any = None
+        self._written = 0
+        self._skipped = 0
+        self._file = whole_file(path)
+        self._draft = self._file.__enter__()
+
+    def write(self, result: Result) -> None:
+        """Append one annotated frame, as often as its time asks for."""
+        picture = result.annotated_bgr
+        if self._writer is None:
+            self._open((picture.shape[1], picture.shape[0]))
+            self._began_s = result.frame.time_s
+        if self._written % CHECK_EVERY == 0:
+            self._check_disk()
+        due = round((result.frame.time_s - self._began_s) * self.fps) + 1
+        late = due - self._written - self._skipped
+        longest = max(1, round(LONGEST_STILL_S * self.fps))
+        self._skipped += max(0, late - longest)
+        picture = self._fit(picture)
+        for _ in range(min(late, longest)):
+            self._writer.write(picture)
+            self._written += 1
+
+    def _open(self, size_wh: tuple[int, int]) -> None:
+        cv2 = opencv()
+        fourcc = cv2.VideoWriter_fourcc(*self._fourcc)
+        self._writer = cv2.VideoWriter(str(self._draft), fourcc, self.fps, size_wh)
+        if not self._writer.isOpened():
+            raise StorageError(
+                f"this OpenCV cannot write {self._fourcc} video of {size_wh[0]}×{size_wh[1]} to "
+                f"{self.path}: choose the other of {' and '.join(FOURCCS)}"
+            )
+        self._fit = Preprocess(size_wh, "BGR", "letterbox")
+
+    def _check_disk(self) -> None:
+        free = shutil.disk_usage(self._draft.parent).free
+        if free < FREE_BYTES:
+            raise StorageError(
+                f"expected {FREE_BYTES >> 20} MB free where {self.path} is recorded. The disk has "
+                f"{free >> 20} MB left, so the video ends here: free some space"
+            )
+
+    def close(self) -> None:
+        """Finish the file and give it its name; a video without a frame leaves no file.
+
+        Raises:
+            StorageError: the disk was full, so that the video does not hold what was written.
+        """
+        if self._writer is not None:
+            self._writer.release()
+            self._writer = None
+        error = None
+        if self._written == 0:
+            error = StorageError("nothing was recorded")
+        elif (there := _frames(self._draft)) < self._written:
+            error = StorageError(
+                f"could not write {self.path}: {there} of {self._written} frames arrived, "
+                "probably the disk is full; nothing was left behind: free some space"
+            )
+        self._file.__exit__(type(error) if error else None, error, None)
+        if error and self._written:
+            raise error
+
+
+def _frames(path: Path) -> int:
+    """How many frames the header of a video file says it has; 0 where it cannot be read."""
+    cv2 = opencv()
+    capture = cv2.VideoCapture(str(path))
+    count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+    capture.release()
+    return count

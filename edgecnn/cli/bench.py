@@ -1,0 +1,114 @@
+"""``edgecnn bench``: how long each stage takes on this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgecnn.cli.options import json_option, threads_option
+
+if TYPE_CHECKING:
+    from edgecnn.bundle import Bundle
+    from edgecnn.faces.speed import Calls
+    from edgecnn.images import Image
+    from edgecnn.runtime.interpreter import Model
+
+
+def made_up_frame() -> Image:
+    """``(480, 640, 3)`` uint8 BGR: coloured squares, always the same."""
+    import numpy as np
+
+    squares = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    return squares.repeat(16, 0).repeat(16, 1)
+
+
+def invoke_of(model: Model) -> Any:
+    """A call that runs a model once on a fixed input of its own stored type."""
+    import numpy as np
+
+    tensor = model.inputs[0]
+    pixels = np.random.default_rng(0).integers(0, 256, tensor.shape, np.uint8)
+    fixed = pixels.astype(tensor.dtype) if tensor.scale else pixels.astype(tensor.dtype) / 128 - 1
+    return lambda: model.invoke(np.asarray(fixed, tensor.dtype))
+
+
+def image_stages(bundle: Bundle, frame: Image, threads: int | None) -> Calls:
+    """What a picture takes: ``preprocess``, ``classify``, ``total``."""
+    preprocess, model = bundle.entry("classifier").input, bundle.model("classifier", threads)
+    pixels = preprocess(frame)
+    return {
+        "preprocess": lambda: preprocess(frame),
+        "classify": lambda: model(pixels),
+        "total": lambda: model(preprocess(frame)),
+    }
+
+
+def measure(
+    bundle: Bundle, image: Path | None, models: tuple[Path, ...], people: int, runs: int,
+    threads: int | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Time all stages of a bundle, its bare invokes and those of ``models``, in turn."""
+    from edgecnn.faces.speed import stages
+    from edgecnn.images import read_image
+    from edgecnn.runtime.interpreter import Model, default_threads
+    from edgecnn.runtime.timing import interleave
+
+    frame, found = read_image(image) if image else made_up_frame(), 0
+    if bundle.manifest.task == "images":
+        calls = image_stages(bundle, frame, threads)
+    else:
+        calls, found = stages(bundle, frame, people, threads)
+    invokes = {e.file: bundle.model(n, threads) for n, e in bundle.manifest.models.items()}
+    invokes |= {str(path): Model(path, threads) for path in models}
+    took = interleave(calls | {f"invoke {k}": invoke_of(m) for k, m in invokes.items()}, runs)
+    return {
+        "bundle": str(bundle.path),
+        "frame": str(image or "made up"),
+        "frame_wh": [frame.shape[1], frame.shape[0]],
+        "faces": found,
+        "people": people,
+        "threads": threads or default_threads(),
+        "stages": {name: took[name] for name in calls},
+        "invokes": {name: took[f"invoke {name}"] for name in invokes},
+        "fps": 1000 / took["total"]["p50_ms"],
+    }
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path), required=False)
+@click.option("--image", type=click.Path(path_type=Path),
+              help="The frame to work on.  [640×480, made up, one stand-in face]")  # fmt: skip
+@click.option("--runs", type=click.IntRange(1), default=100, help="How often each is timed.")
+@click.option("--people", type=click.IntRange(0), default=100, help="How many are enrolled.")
+@threads_option
+@click.option("--model", "models", type=click.Path(path_type=Path), multiple=True,
+              help="Also time this .tflite file; may be repeated.")  # fmt: skip
+@json_option
+def command(bundle: Path | None, as_json: bool, **options: Any) -> None:
+    """Time every stage of BUNDLE here, and the bare invokes of its models.
+
+    Without BUNDLE, the models that ship. All take turns, so that a busy machine treats all alike.
+
+    \b
+    Example:
+      edgecnn bench my-bundle --image party.jpg
+      edgecnn bench --threads 1 --json
+    """
+    from edgecnn.bundle import ASSETS, Bundle
+
+    found = measure(Bundle(bundle or ASSETS), **options)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    click.echo(
+        f"{found['bundle']}: {'×'.join(map(str, found['frame_wh']))} ({found['frame']}), "
+        f"{found['faces']} faces found, {found['threads']} threads"
+    )
+    invokes = {f"invoke {name}": took for name, took in found["invokes"].items()}
+    click.echo(f"{'stage':<32}{'p50 ms':>10}{'p95 ms':>10}")
+    for name, took in (found["stages"] | invokes).items():
+        click.echo(f"{name:<32}{took['p50_ms']:>10.3f}{took['p95_ms']:>10.3f}")
+    click.echo(f"{'frames a second':<32}{found['fps']:>10.1f}")

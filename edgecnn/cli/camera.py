@@ -1,0 +1,101 @@
+"""``edgecnn camera``: names on a live picture."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from edgecnn.cli.options import gallery_option, threads_option
+
+if TYPE_CHECKING:
+    from edgecnn.camera.pipeline import Stats
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--source",
+    default="0",
+    help="A camera's number, /dev/videoN, a video FILE, a FOLDER of pictures, rtsp:// or http://.",
+)
+@gallery_option
+@click.option(
+    "--out-video",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Record the annotated picture to this .mp4 or .avi.",
+)
+@click.option("--events", help="Append one JSON line a face and frame to this file; - prints them.")
+@click.option("--window", is_flag=True, help="Show the picture; q ends. Needs opencv-python.")
+@click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
+@threads_option
+def command(
+    bundle: Path,
+    source: str,
+    gallery: Path | None,
+    out_video: Path | None,
+    events: str | None,
+    window: bool,
+    max_frames: int | None,
+    threads: int | None,
+) -> None:
+    """Recognise, live or in a recording, with the models of BUNDLE.
+
+    Whoever is below the bundle's measured threshold is unknown. A live camera's newest frame
+    comes first; of a file, no frame is left out. Ctrl-C ends and keeps what was recorded.
+
+    \b
+    Example:
+      edgecnn camera my-bundle --source 0 --events -
+      edgecnn camera my-bundle --source party.mp4 --out-video names.mp4
+    """
+    from edgecnn.camera.app import Outputs, watch
+    from edgecnn.camera.pipeline import Stats
+
+    stats, stop = Stats(), threading.Event()
+    _stop_on_signals(stop)
+    outputs = Outputs(out_video, events, window)
+    try:
+        watch(
+            bundle,
+            source,
+            outputs,
+            gallery=gallery,
+            threads=threads,
+            max_frames=max_frames,
+            stop=stop,
+            stats=stats,
+            note=lambda line: click.echo(f"edgecnn: {line}", err=True),
+        )
+    finally:
+        _report(stats, to_stderr=events == "-")
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    """The first Ctrl-C or ``kill`` ends after the frame at hand, the second one at once."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)
+
+
+def _report(stats: Stats, to_stderr: bool) -> None:
+    if not stats.frames:
+        return
+    latency = stats.latency
+    click.echo(
+        f"{stats.frames} frames in {stats.seconds:.1f} s: {stats.fps:.1f} frames a second, "
+        f"{latency['p50_ms']:.1f} ms each (p95 {latency['p95_ms']:.1f})",
+        err=to_stderr,
+    )
+    for name, count in sorted(stats.names.items(), key=lambda item: (item[0] is None, -item[1])):
+        click.echo(f"  {'unknown' if name is None else name}: {count} frames", err=to_stderr)
+    if not stats.names:
+        click.echo("  nobody was seen", err=to_stderr)

@@ -1,0 +1,109 @@
+"""``edgecnn convert``: a run folder in, a bundle for a board out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgecnn.cli.options import json_option
+
+if TYPE_CHECKING:
+    from edgecnn.bundle import Bundle
+
+
+class Board(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
+    """One of the boards that ``devices`` has, looked up only when it is needed."""
+
+    name = "board"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name itself where there is such a board."""
+        from devices import BOARDS
+
+        return str(click.Choice(tuple(BOARDS)).convert(value, param, ctx))
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """All boards, for the help."""
+        from devices import BOARDS
+
+        return f"[{'|'.join(BOARDS)}]"
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--for", "board", type=Board(), required=True, help="The board it will run on.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The bundle to write.")
+@click.option("--max-drop", type=click.FloatRange(0, 1), default=0.01,
+              help="How much of the headline figure int8 may lose, as a share of 1.")  # fmt: skip
+@click.option("--calibration", type=click.IntRange(1), default=256,
+              help="Training pictures to calibrate on.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=0, help="Which pictures these are.")
+@click.option("--with", "parts", type=click.Path(path_type=Path),
+              help="Where the other face model comes from.  [the bundle that ships]")  # fmt: skip
+@click.option("--float-out", type=click.Path(path_type=Path, dir_okay=False),
+              help="Also write the float32 .tflite here, to compare with.")  # fmt: skip
+@click.option("--replace", is_flag=True, help="A bundle in --out gives way.")
+@json_option
+def command(
+    run: Path, board: str, out: Path, parts: Path | None, as_json: bool, calibration: int,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Convert RUN to int8, prove that nothing was lost, and write a bundle.
+
+    The command fails, and writes nothing, where int8 is worse than float by more than --max-drop
+    on held-out data.
+
+    \b
+    Example:
+      edgecnn convert run --for raspberry-pi-5 --out my-bundle
+    """
+    from converters.export import export
+    from edgecnn.bundle import Bundle
+
+    bundle = export(
+        run, board, out, calibration_count=calibration,
+        parts=Bundle(parts) if parts else None, **options,
+    )  # fmt: skip
+    found = facts(bundle)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    for name, model in found["models"].items():
+        click.echo(f"{name:<12}{model['file']}, {model['int8_bytes']:,} bytes{_was(model)}")
+        for figure, value in model["int8"].items():
+            before = model["float"].get(figure, float("nan"))
+            click.echo(f"  {figure:<22}float {before:.4f}  int8 {value:.4f}")
+    if point := found["operating_point"]:
+        click.echo(f"threshold   {point['threshold']:.4f}, measured error rate "
+                   f"{point['error_rate']:.5f} in {point['trials']:,} trials")  # fmt: skip
+    click.echo(f"bundle      {found['bundle']}, for {found['target']}")
+
+
+def _was(model: dict[str, Any]) -> str:
+    return f" (float {model['float_bytes']:,})" if model["float_bytes"] else ""
+
+
+def facts(bundle: Bundle) -> dict[str, Any]:
+    """What was made: bundle, task, target, sizes and figures of each model, operating point."""
+    from dataclasses import asdict
+
+    manifest = bundle.manifest
+    return {
+        "bundle": str(bundle.path),
+        "task": manifest.task,
+        "target": manifest.target,
+        "models": {
+            name: {
+                "file": entry.file,
+                "int8_bytes": (bundle.path / entry.file).stat().st_size,
+                "float_bytes": entry.facts.get("float_bytes"),
+                "float": entry.metrics.get("float", {}),
+                "int8": entry.metrics.get("int8", {}),
+            }
+            for name, entry in manifest.models.items()
+        },
+        "operating_point": asdict(manifest.operating_point) if manifest.operating_point else None,
+    }

@@ -1,0 +1,101 @@
+"""``edgecnn train``: photos in, a run folder out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgecnn.errors import DataError
+
+TASKS = ("images", "embedder", "detector", "faces")
+HEADLINES = 8
+"""Figures of ``metrics.json`` that are printed at the end."""
+
+
+def size(text: str) -> int | list[int]:
+    """``96`` to a square's side, ``96x64`` to width and height."""
+    found = re.fullmatch(r"(\d+)(?:[x×](\d+))?", text.strip())
+    if not found:
+        raise DataError(f"expected 96 or 96x64. Received: {text!r}")
+    return [int(found[1]), int(found[2])] if found[2] else int(found[1])
+
+
+def channels(text: str) -> list[int]:
+    """``16,32,64`` to a list."""
+    if not re.fullmatch(r"\d+( *, *\d+)*", text.strip()):
+        raise DataError(f"expected 16,32,64. Received: {text!r}")
+    return [int(n) for n in text.split(",")]
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--task", type=click.Choice(TASKS), required=True, help="What DATA teaches.")
+@click.option("--out", type=click.Path(path_type=Path), help="The run folder.  [runs/DATA-TASK]")
+@click.option("--resume", is_flag=True, help="Go on with the interrupted run in the run folder.")
+@click.option("--seed", type=click.IntRange(0), help="Same seed, same result.  [0]")
+@click.option("--epochs", type=click.IntRange(1), help="Rounds at most.")
+@click.option("--patience", type=click.IntRange(1), help="Rounds without progress before stopping.")
+@click.option("--batch-size", type=click.IntRange(1), help="Pictures a step.")
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Its highest.")
+@click.option("--size", type=size, metavar="N|WxH", help="The network's input, in pixels.")
+@click.option("--network", type=click.Choice(["compact", "dense"]), help="images: which.")
+@click.option(
+    "--channels", type=channels, metavar="N,N,…", help="images: filters of each stage.  [16,32,64]"
+)
+@click.option("--colour", type=click.Choice(["RGB", "GRAY"]), help="images: of the input.")
+@click.option("--held-out", type=click.FloatRange(0, 0.5, True, True), help="images: the share "
+              "of each class for validation, and as much for the test.  [0.15]")  # fmt: skip
+@click.option("--balance/--no-balance", default=None, help="images: classes equally often.  [on]")
+@click.option("--augment/--no-augment", default=None, help="images: change pictures.  [on]")
+@click.option("--mirror/--no-mirror", default=None, help="images: swap left and right too.  [off]")
+@click.option(
+    "--label-smoothing", type=click.FloatRange(0, 1, max_open=True), help="images. [0.05]"
+)
+@click.option("--skip-broken", is_flag=True, default=None, help="images: leave broken files out.")
+@click.option("--teacher", type=click.Path(path_type=str), help="embedder: an ONNX face embedder.")
+@click.option("--negatives", type=click.Path(path_type=str), help="detector: photos without faces.")
+@click.option("--with", "bundle", type=click.Path(path_type=str), help="faces: the bundle whose "
+              "detector and embedder to use.  [the ones that ship]")  # fmt: skip
+def command(data: Path, task: str, out: Path | None, resume: bool, **options: Any) -> None:
+    """Train on DATA and leave a run folder: network, history, metrics, split, report.
+
+    \b
+    images    DATA/CLASS/*        a classifier of pictures
+    embedder  aligned faces       what tells one face from another
+    detector  scenes and boxes    what finds faces
+    faces     DATA/PERSON/*       a gallery of people, from your own photos
+
+    An option that the task has no use for is an error. After an interruption, the same command
+    with --resume goes on.
+
+    \b
+    Example:
+      edgecnn train photos --task images --out run
+      edgecnn train digits --task images --out small --channels 8,16 --epochs 20
+      edgecnn train friends --task faces --out friends-run
+    """
+    from importlib import import_module
+
+    from edgecnn import training
+    from edgecnn.cli.progress import shown
+
+    if not data.exists():
+        raise DataError(f"expected photos or tables in {data}. It does not exist: check the path")
+    training.start_keras()
+    module = import_module(training.TASKS[task])
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = training.settings_for(task, module.DEFAULTS, given)
+    out = out or Path("runs", f"{data.resolve().name}-{task}")
+    try:
+        with shown() as progress:
+            run = module.train(data, out, settings, resume=resume, progress=progress)
+    except KeyboardInterrupt:
+        click.echo("the same command with --resume goes on from the last whole epoch", err=True)
+        raise
+    numbers = {k: v for k, v in run.metrics.items() if isinstance(v, (int, float))}
+    for name in list(numbers)[:HEADLINES]:
+        click.echo(f"{name.replace('_', ' '):<22}{numbers[name]:.6g}")
+    click.echo(f"{'report':<22}{run.path / 'report.html'}")

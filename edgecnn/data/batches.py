@@ -1,0 +1,68 @@
+"""Augmented, class-balanced batches of pictures, the same again after an interruption."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.data.augment import Augment
+from edgecnn.errors import needs
+from edgecnn.images import Floats, Image, to_network
+
+with needs("train", "keras", "tensorflow"):
+    import keras
+
+Labels = npt.NDArray[np.int64]
+
+LEAST_BATCHES = 20
+"""Batches an epoch at least, so that a few photos get enough steps between two measurements."""
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Augmented batches; what a batch holds depends on seed, epoch and its number alone.
+
+    ``batches[i]`` is ``(B, H, W, C)`` float32 and one-hot targets ``(B, classes)`` float32. With
+    ``balance`` every class comes equally often, however few pictures it has.
+
+    Attributes:
+        epoch: set before each epoch, so that a resumed one sees what it would have seen.
+    """
+
+    def __init__(self, pixels: Image, targets: Labels, classes: int, settings: Mapping[str, Any]):
+        super().__init__()
+        self._pixels, self._targets = pixels, targets
+        self._one_hot = np.eye(classes, dtype=np.float32)
+        self._seed, self._size = settings["seed"], settings["batch_size"]
+        self._augment = Augment(mirror=settings["mirror"]) if settings["augment"] else None
+        everything = np.arange(len(targets))
+        self._groups = (
+            [everything[targets == c] for c in range(classes)]
+            if settings["balance"]
+            else [everything]
+        )
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return max(LEAST_BATCHES, math.ceil(len(self._targets) / self._size))
+
+    def __getitem__(self, index: int) -> tuple[Floats, Floats]:
+        rows = self._order()[index * self._size : (index + 1) * self._size]
+        rng = np.random.default_rng([self._seed, self.epoch, index, 1])
+        pictures = self._pixels[rows]
+        if self._augment:
+            pictures = np.stack([self._augment(picture, rng) for picture in pictures])
+        return to_network(pictures), self._one_hot[self._targets[rows]]
+
+    def _order(self) -> Labels:
+        """Row numbers of all batches of the epoch: each group in turn, itself reshuffled."""
+        rng = np.random.default_rng([self._seed, self.epoch])
+        each = math.ceil(len(self) * self._size / len(self._groups))
+        drawn = [
+            np.concatenate([rng.permutation(g) for _ in range(math.ceil(each / len(g)))])[:each]
+            for g in self._groups
+        ]
+        return rng.permutation(np.concatenate(drawn))

@@ -1,0 +1,226 @@
+"""A folder per class: which pictures there are, their pixels, and a stratified split.
+
+::
+
+    photos/
+      cat/   a.jpg  b.png  …      every class has pictures and nothing else
+      dog/   c.webp  …            hidden files are ignored
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from edgecnn.errors import DataError
+from edgecnn.images import Image, Preprocess, decode_image
+
+PARTS = ("train", "validation", "test")
+LITTER = {"Thumbs.db", "desktop.ini", "@eaDir"}
+"""What file managers and network drives leave behind; passed over like hidden files."""
+
+
+@dataclass(frozen=True, eq=False)
+class Photos:
+    """The pictures of a folder, read.
+
+    Attributes:
+        names: ``class/file``, sorted.
+        pixels: ``(N, H, W, C)`` uint8, what the network gets.
+        digests: SHA-256 of each file.
+        skipped: names left out, with the reason.
+    """
+
+    names: list[str]
+    pixels: Image
+    digests: list[str]
+    skipped: dict[str, str]
+
+
+def label_of(name: str) -> str:
+    """The class of a picture called ``class/file``."""
+    return name.partition("/")[0]
+
+
+def list_photos(root: str | Path) -> list[str]:
+    """Names ``class/file`` of all files, sorted; nothing is opened.
+
+    Raises:
+        DataError: no such folder, files beside the class folders, folders inside them, an empty
+            class, or fewer than two classes.
+    """
+    root = Path(root)
+    shape = f"expected a folder for each class in {root}, with pictures in it"
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        raise DataError(f"{shape}. {root} {what}: check the path")
+    classes, loose = _visible(root)
+    if loose:
+        raise DataError(
+            f"{shape}. {_few(loose)} lie{'s' if len(loose) == 1 else ''} directly in it: "
+            "move each into a folder named after its class"
+        )
+    if len(classes) < 2:
+        raise DataError(
+            f"{shape}, two classes at least. It has {len(classes)}"
+            f"{' (' + classes[0] + ')' if classes else ''}: add a folder for another class"
+        )
+    names = []
+    for label in classes:
+        inner, files = _visible(root / label)
+        if inner:
+            raise DataError(
+                f"{shape}. {label} holds folders itself ({_few(inner)}): "
+                "name the folder whose folders are the classes"
+            )
+        if not files:
+            raise DataError(f"{shape}. {label} is empty: add pictures or remove the folder")
+        names += [f"{label}/{file}" for file in files]
+    return names
+
+
+def read_photos(
+    root: str | Path,
+    names: Sequence[str],
+    preprocess: Preprocess,
+    *,
+    skip_broken: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Photos:
+    """Read, check and preprocess pictures; each is decoded once.
+
+    Args:
+        skip_broken: leave out files that are no pictures, and pictures that stand in two
+            classes, instead of raising.
+        progress: called with the number of files read and of all.
+
+    Raises:
+        DataError: a file is no picture, or the same picture stands in two classes.
+    """
+
+    def read(name: str) -> tuple[Image | None, str]:
+        try:
+            content = (Path(root) / name).read_bytes()
+            return preprocess(decode_image(content, name)), sha256(content).hexdigest()
+        except (DataError, OSError):
+            return None, ""
+
+    pixels, digests, good = [], [], []
+    skipped: dict[str, str] = {}
+    # OpenCV decodes outside the interpreter lock, so threads use every processor.
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
+        for done, (name, (picture, digest)) in enumerate(
+            zip(names, pool.map(read, names), strict=True), 1
+        ):
+            if progress:
+                progress(done, len(names))
+            if picture is None:
+                skipped[name] = "not a picture that can be read"
+            else:
+                good.append(name)
+                pixels.append(picture)
+                digests.append(digest)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if skipped and not skip_broken:
+        raise DataError(
+            f"expected pictures only. {_few(list(skipped))} in {root} cannot be read as "
+            f"{'pictures' if len(skipped) > 1 else 'a picture'}: remove or replace "
+            f"{'them' if len(skipped) > 1 else 'it'}, or leave out with --skip-broken"
+        )
+    twice = _in_two_classes(good, digests)
+    if twice and not skip_broken:
+        raise DataError(
+            f"expected each picture in one class. The same picture is {' and '.join(twice[:2])}"
+            f"{f' (and {len(twice) - 2} more like these)' if len(twice) > 2 else ''}: "
+            "keep it in one, or leave out with --skip-broken"
+        )
+    skipped |= dict.fromkeys(twice, "the same picture stands in another class")
+    keep = [i for i, name in enumerate(good) if name not in skipped]
+    if not keep:
+        raise DataError(f"expected pictures in {root}. None of its {len(names)} files is one")
+    return Photos(
+        [good[i] for i in keep],
+        np.stack([pixels[i] for i in keep]),
+        [digests[i] for i in keep],
+        skipped,
+    )
+
+
+def split(
+    names: Sequence[str], digests: Sequence[str], *, seed: int, held_out: float = 0.15
+) -> dict[str, list[str]]:
+    """Share pictures out to training, validation and test, class by class.
+
+    Files with equal digests go to the same part. A class is ordered by a hash of seed and
+    content, so adding or renaming files moves few of the others.
+
+    Args:
+        held_out: the share of each class for validation, and as much for the test; one picture
+            each at least.
+
+    Returns:
+        Names by part, sorted.
+
+    Raises:
+        DataError: a class has fewer than three different pictures, or ``held_out`` leaves none
+            for training.
+    """
+    if not 0 < held_out < 0.5:
+        raise DataError(f"expected a held-out share between 0 and 0.5. Received: {held_out}")
+    classes: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for name, digest in zip(names, digests, strict=True):
+        classes[label_of(name)][digest].append(name)
+    parts: dict[str, list[str]] = {part: [] for part in PARTS}
+    for label, groups in sorted(classes.items()):
+        if len(groups) < len(PARTS):
+            copies = "different " if any(len(g) > 1 for g in groups.values()) else ""
+            raise DataError(
+                f"expected three different pictures of each class at least, one each to train, "
+                f"validate and test. {label} has {len(groups)} {copies}"
+                f"picture{'s' if len(groups) > 1 else ''}: add more, or remove the class"
+            )
+        order = sorted(groups, key=lambda d: sha256(f"{seed} {d}".encode()).digest())
+        count = min(max(1, round(held_out * len(order))), (len(order) - 1) // 2)
+        shares = {"test": order[:count], "validation": order[count : 2 * count]}
+        for part in PARTS:
+            for digest in shares.get(part, order[2 * count :]):
+                parts[part] += groups[digest]
+    return {part: sorted(chosen) for part, chosen in parts.items()}
+
+
+def counts(parts: Mapping[str, Iterable[str]]) -> dict[str, dict[str, int]]:
+    """Pictures by part and class."""
+    return {part: dict(Counter(map(label_of, names))) for part, names in parts.items()}
+
+
+def _visible(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the folders and of the files in ``folder``, sorted, without hidden ones."""
+    try:
+        entries = [e for e in folder.iterdir() if e.name[0] != "." and e.name not in LITTER]
+    except OSError as e:
+        raise DataError(f"{folder} cannot be read ({e.strerror}): check its permissions") from e
+    folders = sorted(e.name for e in entries if e.is_dir())
+    return folders, sorted(e.name for e in entries if not e.is_dir())
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3])
+    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
+
+
+def _in_two_classes(names: Sequence[str], digests: Sequence[str]) -> list[str]:
+    """Names of the pictures whose content also stands in another class, copies adjacent."""
+    by_digest: dict[str, list[str]] = defaultdict(list)
+    for name, digest in zip(names, digests, strict=True):
+        by_digest[digest].append(name)
+    copies = [group for group in by_digest.values() if len({*map(label_of, group)}) > 1]
+    return [name for group in copies for name in group]

@@ -1,0 +1,398 @@
+"""Training pictures for the detector: scenes moved, mixed and spoilt, with their labels.
+
+A picture is one of four kinds: a scene as the board would see it; one face brought to a random
+size, place and tilt; a mosaic of up to nine such tiles, which is where small faces and several
+faces a picture come from; or no face at all, made of other photos, of scenes whose faces are
+painted over, and of textures.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from edgecnn.errors import DataError
+from edgecnn.images import ZERO_BYTE, Floats, Image
+
+KINDS = {"plain": 0.12, "single": 0.28, "mosaic": 0.53, "empty": 0.07}
+GRIDS = {(2, 2): 0.45, (3, 2): 0.3, (2, 1): 0.1, (1, 2): 0.05, (3, 3): 0.1}
+"""Columns and rows of a mosaic, and how often."""
+SMALLEST, LARGEST = 10.0, 260.0
+"""Side of a face, the root of its area, in pixels of the network's input."""
+SINGLE = 32.0
+"""Least side of the one face of a picture; smaller ones come by mosaics, many at once."""
+TILT = 30.0
+"""Degrees by which a face is tilted at most."""
+TEXTURES = 100
+WHOLE, GONE = 0.6, 0.2
+"""A face of which at least this share is in the picture counts; below the second it is none; in
+between the network is told neither."""
+
+
+class Sample(NamedTuple):
+    """A picture ``(H, W, 3)`` uint8 BGR, its faces ``(N, 14)`` as in
+    :class:`edgecnn.data.scenes.Scenes`, and boxes ``(M, 4)`` where nothing is to be learnt."""
+
+    image: Image
+    faces: Floats
+    ignore: Floats
+
+
+def mirror(image: Image, faces: Floats) -> tuple[Image, Floats]:
+    """Left becomes right; the landmarks of the two eyes and mouth corners change places."""
+    import cv2
+
+    width = image.shape[1]
+    flipped = faces.copy()
+    flipped[:, [0, 2]] = width - faces[:, [2, 0]]
+    points = faces[:, 4:].reshape(-1, 5, 2)[:, [1, 0, 2, 4, 3]].copy()
+    points[..., 0] = width - points[..., 0]
+    flipped[:, 4:] = points.reshape(-1, 10)
+    return np.asarray(cv2.flip(image, 1), np.uint8), flipped
+
+
+def move_faces(faces: Floats, matrix: Floats) -> Floats:
+    """``(N, 14)`` faces under a ``(2, 3)`` similarity; a tilted box holds the tilted ellipse."""
+    linear, shift = matrix[:, :2], matrix[:, 2]
+    points = faces[:, 4:].reshape(-1, 5, 2) @ linear.T + shift
+    centre = (faces[:, :2] + faces[:, 2:4]) / 2 @ linear.T + shift
+    # Half sides of the box around an ellipse with the half axes of the old box, turned.
+    half = np.sqrt(((faces[:, 2:4] - faces[:, :2]) / 2) ** 2 @ (linear**2).T)
+    return np.concatenate(
+        [centre - half, centre + half, points.reshape(-1, 10)], 1, dtype=np.float32
+    )
+
+
+def settle(faces: Floats, size_wh: tuple[int, int]) -> tuple[Floats, Floats]:
+    """Which faces a picture of ``size_wh`` shows: those that count, and boxes to ignore."""
+    w, h = size_wh
+    low, high = np.maximum(faces[:, :2], 0), np.minimum(faces[:, 2:4], (w, h))
+    area = np.prod(faces[:, 2:4] - faces[:, :2], axis=1)
+    seen = np.prod(np.maximum(high - low, 0), axis=1) / np.maximum(area, 1e-6)
+    side = np.sqrt(area)
+    counts = (seen >= WHOLE) & (side >= SMALLEST) & (side <= 1.15 * LARGEST)
+    return faces[counts], np.concatenate([low, high], 1)[~counts & (seen > GONE)]
+
+
+class Composer:
+    """Makes training pictures out of scenes.
+
+    Args:
+        images: the training scenes, BGR. ``faces``: theirs, ``(N, 14)`` each.
+        size_wh: of the network's input.
+        negatives: photos that show no face.
+
+    Raises:
+        DataError: no scene has a face.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[Image],
+        faces: Sequence[Floats],
+        size_wh: tuple[int, int],
+        negatives: Sequence[Image] = (),
+    ):
+        self._images, self._faces, self._size_wh = images, faces, size_wh
+        self._negatives = negatives
+        self._faced = [k for k, f in enumerate(faces) if len(f)]
+        if not self._faced:
+            raise DataError(f"none of {len(images)} photos has a face: label some in each part")
+        rng = np.random.default_rng(0)
+        noise = rng.standard_normal((size_wh[1] + 64, size_wh[0] + 64, 3))
+        self._noise = noise.astype(np.float32)
+        self._textures = [texture(rng, size_wh) for _ in range(TEXTURES)]
+
+    def __len__(self) -> int:
+        """Scenes that pictures are made of."""
+        return len(self._images)
+
+    def __call__(self, rng: np.random.Generator, kind: str | None = None) -> Sample:
+        """One picture of a random kind, or of ``kind`` out of :data:`KINDS`."""
+        kind = kind or str(rng.choice(list(KINDS), p=list(KINDS.values())))
+        if kind == "plain":
+            sample = self._plain(rng)
+        elif kind == "single":
+            sample = self._tile(rng, self._size_wh, SINGLE, min(LARGEST, 1.1 * min(self._size_wh)))
+        elif kind == "mosaic":
+            sample = self._mosaic(rng)
+        else:
+            nothing = np.zeros((0, 14), np.float32)
+            sample = Sample(self._background(rng, self._size_wh), nothing, nothing[:, :4])
+        image = sample.image
+        if rng.random() < 0.2:
+            image = _cover(image, sample.faces, rng)
+        return sample._replace(image=spoil(image, rng, self._noise))
+
+    def _plain(self, rng: np.random.Generator) -> Sample:
+        k = int(rng.integers(len(self._images)))
+        image, faces = self._images[k], self._faces[k]
+        if rng.random() < 0.5:
+            image, faces = mirror(image, faces)
+        (w, h), (height, width) = self._size_wh, image.shape[:2]
+        scale = min(w / width, h / height)
+        canvas = np.full((h, w, 3), ZERO_BYTE, np.uint8)
+        inner = max(1, round(width * scale)), max(1, round(height * scale))
+        canvas[: inner[1], : inner[0]] = _resize(image, inner)
+        return Sample(canvas, *settle(faces * np.float32(scale), self._size_wh))
+
+    def _mosaic(self, rng: np.random.Generator) -> Sample:
+        columns, rows = list(GRIDS)[rng.choice(len(GRIDS), p=list(GRIDS.values()))]
+        w, h = self._size_wh
+        xs, ys = _cuts(rng, columns, w), _cuts(rng, rows, h)
+        canvas = np.empty((h, w, 3), np.uint8)
+        faces, ignore = [], []
+        for x0, x1 in pairwise(xs):
+            for y0, y1 in pairwise(ys):
+                size_wh = (x1 - x0, y1 - y0)
+                if rng.random() < 0.2:
+                    canvas[y0:y1, x0:x1] = self._background(rng, size_wh)
+                    continue
+                largest = max(SMALLEST * 1.5, 0.9 * min(size_wh))
+                tile = self._tile(rng, size_wh, SMALLEST, largest)
+                canvas[y0:y1, x0:x1] = tile.image
+                shift = np.array([x0, y0], np.float32)
+                faces.append(tile.faces + np.tile(shift, 7))
+                ignore.append(tile.ignore + np.tile(shift, 2))
+        nothing = np.zeros((0, 14), np.float32)
+        return Sample(
+            canvas,
+            np.concatenate([nothing, *faces]),
+            np.concatenate([nothing[:, :4], *ignore]),
+        )
+
+    def _tile(
+        self, rng: np.random.Generator, size_wh: tuple[int, int], smallest: float, largest: float
+    ) -> Sample:
+        """A scene moved so that one of its faces is of a random size, in a random place."""
+        k = self._faced[int(rng.integers(len(self._faced)))]
+        image, faces = self._images[k], self._faces[k]
+        if rng.random() < 0.5:
+            image, faces = mirror(image, faces)
+        face = faces[int(rng.integers(len(faces)))]
+        before = math.sqrt(float(np.prod(face[2:4] - face[:2])))
+        side = math.exp(rng.uniform(math.log(smallest), math.log(largest)))
+        scale = min(side / before, 4.0)
+        side = scale * before
+        angle = rng.uniform(-TILT, TILT) * (1.0 if rng.random() < 0.5 else 0.35)
+        place = [
+            rng.uniform(0.45 * side, n - 0.45 * side) if n > 0.9 * side else n / 2 for n in size_wh
+        ]
+        turn = math.radians(angle)
+        cos, sin = scale * math.cos(turn), scale * math.sin(turn)
+        linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag([rng.uniform(0.92, 1.08), 1.0])
+        shift = np.array(place) - linear @ ((face[:2] + face[2:4]) / 2)
+        matrix = np.concatenate([linear, shift[:, None]], 1).astype(np.float32)
+        canvas = self._frame(rng, size_wh)
+        return Sample(
+            _warp(image, matrix, scale, canvas, rng), *settle(move_faces(faces, matrix), size_wh)
+        )
+
+    def _frame(self, rng: np.random.Generator, size_wh: tuple[int, int]) -> Image:
+        """What shows where a moved scene does not reach."""
+        kind = rng.random()
+        if kind < 0.4:
+            return self._background(rng, size_wh)
+        colour = (ZERO_BYTE,) * 3 if kind < 0.7 else tuple(rng.integers(0, 256, 3).tolist())
+        return np.full((size_wh[1], size_wh[0], 3), colour, np.uint8)
+
+    def _background(self, rng: np.random.Generator, size_wh: tuple[int, int]) -> Image:
+        """A picture without a face."""
+        kind = rng.random()
+        if kind < 0.35 and self._negatives:
+            return _crop(self._negatives[int(rng.integers(len(self._negatives)))], size_wh, rng)
+        if kind < 0.55:
+            return _crop(self._textures[int(rng.integers(TEXTURES))], size_wh, rng)
+        k = int(rng.integers(len(self._images)))
+        cover = self._textures[int(rng.integers(TEXTURES))]
+        return _crop(_without_faces(self._images[k], self._faces[k], cover, rng), size_wh, rng)
+
+
+def texture(rng: np.random.Generator, size_wh: tuple[int, int]) -> Image:
+    """Noise of several scales, with stripes, ellipses, boxes and lines on it."""
+    import cv2
+
+    w, h = size_wh
+    picture = np.full((h, w, 3), rng.uniform(20, 235, 3), np.float32)
+    for cells in (2, 5, 12, 40):
+        grid = rng.standard_normal((cells, max(1, round(cells * w / h)), 3)).astype(np.float32)
+        if rng.random() < 0.5:
+            grid[:] = grid[..., :1]
+        picture += rng.uniform(0, 90 / math.sqrt(cells)) * cv2.resize(
+            grid, size_wh, interpolation=cv2.INTER_CUBIC
+        )
+    if rng.random() < 0.3:
+        turn, period = rng.uniform(0, math.pi), rng.uniform(3, 40)
+        x, y = np.meshgrid(np.arange(w), np.arange(h))
+        wave = np.sin((x * math.cos(turn) + y * math.sin(turn)) * (2 * math.pi / period))
+        picture += rng.uniform(10, 60) * wave[..., None].astype(np.float32)
+    image = np.clip(picture, 0, 255).astype(np.uint8)
+    for _ in range(int(rng.integers(0, 12))):
+        colour = rng.integers(0, 256, 3).tolist()
+        a, b = ((int(rng.integers(0, w)), int(rng.integers(0, h))) for _ in range(2))
+        what, thick = rng.integers(3), int(rng.integers(1, 6)) if rng.random() < 0.5 else -1
+        if what == 0:
+            axes = (int(rng.integers(2, w // 4 + 3)), int(rng.integers(2, h // 3 + 3)))
+            cv2.ellipse(image, a, axes, rng.uniform(0, 180), 0, 360, colour, thick)
+        elif what == 1:
+            cv2.rectangle(image, a, b, colour, thick)
+        else:
+            cv2.line(image, a, b, colour, max(1, thick))
+    return image
+
+
+def spoil(image: Image, rng: np.random.Generator, noise: Floats) -> Image:
+    """What cameras do: light, colour, blur, sensor noise and compression; at random, mostly mild.
+
+    Args:
+        noise: standard normal, larger than the picture by up to 64 pixels each way.
+    """
+    import cv2
+
+    out: Any = image  # the stubs of OpenCV know no byte pictures
+    h, w = image.shape[:2]
+    if rng.random() < 0.8:
+        dark = rng.random() < 0.15
+        gamma = rng.uniform(1.3, 2.5) if dark else math.exp(rng.uniform(-0.45, 0.45))
+        gain, lift = (rng.uniform(0.25, 0.8), 0.0) if dark else (rng.uniform(0.65, 1.35), 0.0)
+        lift = rng.uniform(-30, 30) if not dark else rng.uniform(0, 20)
+        tint = rng.uniform(0.85, 1.15, 3) if rng.random() < 0.5 else np.ones(3)
+        ramp = np.arange(256) / 255
+        table = 255 * gain * ramp[:, None] ** gamma * tint + lift
+        out = cv2.LUT(out, np.clip(table, 0, 255).astype(np.uint8)[:, None])
+    chance = rng.random()
+    if chance < 0.12:
+        out = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    elif chance < 0.4:
+        grey = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        colour = rng.uniform(0.3, 1.6)
+        out = cv2.addWeighted(out, colour, grey, 1 - colour, 0)
+    chance = rng.random()
+    if chance < 0.15:
+        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.4, 1.6))
+    elif chance < 0.22:
+        length, turn = int(rng.integers(3, 9)), rng.uniform(0, math.pi)
+        kernel = np.zeros((9, 9), np.float32)
+        end = round(length / 2 * math.cos(turn)), round(length / 2 * math.sin(turn))
+        cv2.line(kernel, (4 - end[0], 4 - end[1]), (4 + end[0], 4 + end[1]), 1.0)
+        out = cv2.filter2D(out, -1, kernel / kernel.sum())
+    if rng.random() < 0.25:
+        x, y = int(rng.integers(0, 64)), int(rng.integers(0, 64))
+        amount = rng.uniform(2, 22)
+        out = cv2.add(out, amount * noise[y : y + h, x : x + w], dtype=cv2.CV_8U)
+    if rng.random() < 0.25:
+        _, data = cv2.imencode(".jpg", out, (cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 85))))
+        out = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return np.asarray(out, np.uint8)
+
+
+def _resize(image: Image, size_wh: tuple[int, int]) -> Image:
+    import cv2
+
+    shrinks = size_wh[0] < image.shape[1] / 2
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, size_wh, interpolation=how), np.uint8)
+
+
+def _warp(
+    image: Image, matrix: Floats, scale: float, canvas: Image, rng: np.random.Generator
+) -> Image:
+    """``image`` under ``matrix`` on top of ``canvas``, averaged where it shrinks."""
+    import cv2
+
+    linear, shift = matrix[:, :2].astype(np.float64), matrix[:, 2].astype(np.float64)
+    if scale < 0.75 and rng.random() < 0.85:
+        height, width = image.shape[:2]
+        small = max(8, round(width * scale)), max(8, round(height * scale))
+        image = np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA), np.uint8)
+        linear = linear @ np.diag([width / small[0], height / small[1]])
+    # Pixel k spans k … k + 1 in the labels; OpenCV counts from the centres of pixels.
+    shift = shift + linear @ (0.5, 0.5) - 0.5
+    h, w = canvas.shape[:2]
+    return np.asarray(
+        cv2.warpAffine(
+            image,
+            np.concatenate([linear, shift[:, None]], 1),
+            (w, h),
+            dst=canvas,
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_TRANSPARENT,
+        ),
+        np.uint8,
+    )
+
+
+def _crop(image: Image, size_wh: tuple[int, int], rng: np.random.Generator) -> Image:
+    """A random part of ``image``, at a random scale, mirrored or turned over now and then."""
+    import cv2
+
+    w, h = size_wh
+    height, width = image.shape[:2]
+    most = min(width / w, height / h)
+    take = most * math.exp(rng.uniform(math.log(0.25), 0))
+    cw, ch = max(2, int(w * take)), max(2, int(h * take))
+    x, y = int(rng.integers(0, width - cw + 1)), int(rng.integers(0, height - ch + 1))
+    part = _resize(image[y : y + ch, x : x + cw], size_wh)
+    if rng.random() < 0.5:
+        part = np.asarray(cv2.flip(part, 1 if rng.random() < 0.75 else -1), np.uint8)
+    return part
+
+
+def _without_faces(image: Image, faces: Floats, cover: Image, rng: np.random.Generator) -> Image:
+    """Faces and what is around them hidden by a part of ``cover``, often in the colour of the skin.
+
+    What is left are hair, hats, necks and hands, which by themselves are no face.
+    """
+    import cv2
+
+    image = image.copy()
+    height, width = image.shape[:2]
+    for face in faces:
+        grow = rng.uniform(0.02, 0.25) * (face[2:4] - face[:2])
+        x0, y0 = np.maximum(face[:2] - grow, 0).astype(int)
+        x1, y1 = np.minimum(face[2:4] + grow, (width, height)).astype(int)
+        if x1 - x0 < 2 or y1 - y0 < 2:
+            continue
+        patch = _crop(cover, (int(x1 - x0), int(y1 - y0)), rng)
+        if rng.random() < 0.5:
+            skin = image[y0:y1, x0:x1].reshape(-1, 3).mean(0)
+            patch = np.clip(patch * 0.15 + skin * 0.85, 0, 255).astype(np.uint8)
+        if rng.random() < 0.5:
+            image[y0:y1, x0:x1] = patch
+        else:
+            inside = np.zeros((y1 - y0, x1 - x0), np.uint8)
+            half = int(x1 - x0) // 2, int(y1 - y0) // 2
+            cv2.ellipse(inside, half, half, 0, 0, 360, 255, -1)
+            # The ellipse leaves the box's corners, so it is grown to hide the whole face.
+            inside = cv2.dilate(inside, np.ones((5, 5), np.uint8))
+            cv2.copyTo(patch, inside, image[y0:y1, x0:x1])
+    return image
+
+
+def _cover(image: Image, faces: Floats, rng: np.random.Generator) -> Image:
+    """Something before a part of each face: a patch of another place, or of one colour."""
+    image = image.copy()
+    height, width = image.shape[:2]
+    for face in faces:
+        size = face[2:4] - face[:2]
+        if size.min() < 20 or rng.random() < 0.4:
+            continue
+        w, h = (rng.uniform(0.15, 0.45, 2) * size).astype(int)
+        x, y = (face[:2] + rng.uniform(0, 1, 2) * (size - (w, h))).astype(int)
+        x, y = int(np.clip(x, 0, width - w - 1)), int(np.clip(y, 0, height - h - 1))
+        if rng.random() < 0.5:
+            fx, fy = int(rng.integers(0, width - w)), int(rng.integers(0, height - h))
+            image[y : y + h, x : x + w] = image[fy : fy + h, fx : fx + w].copy()
+        else:
+            image[y : y + h, x : x + w] = rng.integers(0, 256, 3)
+    return image
+
+
+def _cuts(rng: np.random.Generator, parts: int, length: int) -> list[int]:
+    jitter = rng.uniform(-0.25, 0.25, parts - 1)
+    inner = (np.arange(1, parts) + jitter) * length / parts
+    return [0, *np.round(inner).astype(int).tolist(), length]

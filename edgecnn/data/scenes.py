@@ -1,0 +1,159 @@
+"""Scenes: photos with face boxes and five landmarks, for the detector.
+
+::
+
+    DATA/
+      boxes.csv      one row a face; a photo without a row has no face
+      people.csv     optional: file,person, so that nobody stands on both sides of a split
+      scenes.zip     the photos, or the same files unpacked in DATA
+
+Columns of ``boxes.csv``: ``file``; ``x,y,w,h`` (left, top, width, height); then x and y of
+``right_eye``, ``left_eye``, ``nose``, ``mouth_right`` and ``mouth_left``, the person's own right
+and left; all in pixels of the photo. Other columns are not read.
+"""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgecnn.errors import DataError
+from edgecnn.images import Floats, Image, decode_image
+
+BOXES, PEOPLE, PHOTOS = "boxes.csv", "people.csv", "scenes.zip"
+SUFFIXES = (".webp", ".jpg", ".jpeg", ".png", ".bmp")
+LANDMARKS = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")
+COLUMNS = ("x", "y", "w", "h", *(f"{name}_{axis}" for name in LANDMARKS for axis in "xy"))
+SHARES = {"test": 0.2, "validation": 0.1}
+"""Of all photos; the rest is for training. The test fifth is for the last measurement alone."""
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Labelled photos.
+
+    Attributes:
+        path: the folder they come from.
+        names: files, sorted.
+        faces: by name: ``(N, 14)`` float32, left, top, right, bottom, then the five landmarks'
+            x and y in the order of :class:`edgecnn.faces.types.Detection`.
+        people: by name, the person whose photo it is, where known.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    faces: dict[str, Floats]
+    people: dict[str, str]
+
+    def read(self, names: Sequence[str]) -> list[Image]:
+        """The photos ``names``, each ``(H, W, 3)`` uint8 BGR.
+
+        Raises:
+            DataError: one is missing or not a picture.
+        """
+        archive = self.path / PHOTOS
+        if not archive.is_file():
+            return [decode_image((self.path / n).read_bytes(), str(self.path / n)) for n in names]
+        with zipfile.ZipFile(archive) as photos:
+            return [decode_image(photos.read(n), f"{archive}: {n}") for n in names]
+
+
+def read_scenes(path: str | Path) -> Scenes:
+    """The scenes in a folder.
+
+    Raises:
+        DataError: there are no labels or no photos, a row is broken, or it names a photo that is
+            not there.
+    """
+    path = Path(path)
+    names = _photos(path)
+    rows: dict[str, list[list[float]]] = {name: [] for name in names}
+    for line, row in enumerate(_rows(path / BOXES, ("file", *COLUMNS)), start=2):
+        if row["file"] not in rows:
+            raise DataError(
+                f"{path / BOXES} line {line} names {row['file']}, which is not among the "
+                f"{len(names)} photos: remove the row or add the photo"
+            )
+        try:
+            numbers = [float(row[c]) for c in COLUMNS]
+        except (TypeError, ValueError):
+            numbers = []
+        if not numbers or not np.isfinite(numbers).all() or min(numbers[2:4]) <= 0:
+            raise DataError(
+                f"{path / BOXES} line {line}: expected finite numbers and a width and height "
+                f"above 0. Received: {[row[c] for c in COLUMNS[:4]]}: correct or remove the row"
+            )
+        rows[row["file"]].append(numbers)
+    if not any(rows.values()):
+        raise DataError(f"{path / BOXES} has no rows: a detector needs labelled faces")
+    people = {}
+    if (path / PEOPLE).is_file():
+        people = {r["file"]: r["person"] for r in _rows(path / PEOPLE, ("file", "person"))}
+    return Scenes(path, names, {name: _faces(rows[name]) for name in names}, people)
+
+
+def split_scenes(scenes: Scenes, seed: int) -> dict[str, list[str]]:
+    """Names by part, ``train``, ``validation`` and ``test``; a person is in one part only.
+
+    Raises:
+        DataError: there are too few photos, or too few people, for three parts.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in scenes.names:
+        # Where the person is not known each photo stands for itself.
+        groups.setdefault(scenes.people.get(name) or f"file {name}", []).append(name)
+    keys = sorted(groups)
+    order = [groups[keys[k]] for k in np.random.default_rng(seed).permutation(len(keys))]
+    parts: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    for part, share in SHARES.items():
+        while order and len(parts[part]) < share * len(scenes.names):
+            parts[part] += order.pop()
+    parts["train"] = [name for group in order for name in group]
+    if not all(parts.values()):
+        raise DataError(
+            f"expected enough photos and people for three parts. {scenes.path} has "
+            f"{len(scenes.names)} photos of {len(groups)} people: add more"
+        )
+    return {part: sorted(names) for part, names in parts.items()}
+
+
+def _photos(path: Path) -> tuple[str, ...]:
+    archive = path / PHOTOS
+    names: list[str] = []
+    if archive.is_file():
+        try:
+            with zipfile.ZipFile(archive) as photos:
+                names = photos.namelist()
+        except (zipfile.BadZipFile, OSError) as e:
+            raise DataError(f"{archive} is not a readable zip file ({e}): copy it again") from e
+    elif path.is_dir():
+        names = [f.relative_to(path).as_posix() for f in path.rglob("*") if f.is_file()]
+    found = tuple(sorted(n for n in names if n.lower().endswith(SUFFIXES)))
+    if not found:
+        raise DataError(
+            f"expected {PHOTOS} or photos ({', '.join(SUFFIXES)}) beside {BOXES}. {path} has none"
+        )
+    return found
+
+
+def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    try:
+        with open(path, newline="", encoding="utf-8") as f:
+            reader = csv.DictReader(f)
+            missing = [c for c in columns if c not in (reader.fieldnames or ())]
+            if missing:
+                raise DataError(f"{path} lacks the columns {', '.join(missing)}: add them")
+            return list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as e:
+        raise DataError(f"{path} cannot be read ({e}): a scenes folder has one") from e
+
+
+def _faces(rows: list[list[float]]) -> Floats:
+    table = np.array(rows, np.float32).reshape(-1, len(COLUMNS))
+    table[:, 2:4] += table[:, :2]
+    return table

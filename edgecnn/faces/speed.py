@@ -1,0 +1,59 @@
+"""The stages of face recognition as calls to be timed one by one, without tracking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from edgecnn.bundle import Bundle
+from edgecnn.faces.align import SIZE, TEMPLATE, align
+from edgecnn.faces.detect import Detector
+from edgecnn.faces.embed import Embedder, unit
+from edgecnn.faces.match import Index
+from edgecnn.images import Image
+
+Calls = dict[str, Callable[[], object]]
+
+
+def stages(bundle: Bundle, frame_bgr: Image, people: int, threads: int | None) -> tuple[Calls, int]:
+    """What a frame takes: ``detect``, ``align``, ``embed``, ``match``, ``total``.
+
+    Only the stages that the bundle has models for. Each call does the work of one whole frame, for
+    every face found in it; where none is found, the later stages work on one stand-in face in its
+    upper left corner.
+
+    Args:
+        frame_bgr: ``(H, W, 3)`` uint8.
+        people: how many to match against; random embeddings.
+
+    Returns:
+        The calls, and how many faces were found.
+    """
+    calls: Calls = {}
+    marks, found = [TEMPLATE * (min(frame_bgr.shape[:2]) / SIZE)], 0
+    if "detector" in bundle.manifest.models:
+        detect = Detector(bundle.model("detector", threads), bundle.entry("detector"))
+        faces = detect(frame_bgr)
+        found = len(faces)
+        marks = [face.landmarks_xy for face in faces] or marks
+        calls["detect"] = lambda: detect(frame_bgr)
+    if "embedder" in bundle.manifest.models:
+        embed = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"))
+        random = np.random.default_rng(0).normal(size=(people, embed.dimension))
+        index = Index([f"person {i}" for i in range(people)], unit(random))
+        crops = [align(frame_bgr, m) for m in marks]
+        embeddings = [embed(crop) for crop in crops]
+        calls["align"] = lambda: [align(frame_bgr, m) for m in marks]
+        calls["embed"] = lambda: [embed(crop) for crop in crops]
+        calls["match"] = lambda: [index.best(e) for e in embeddings]
+
+    def total() -> None:
+        if "detect" in calls:
+            calls["detect"]()
+        if "embed" in calls:
+            for m in marks:
+                index.best(embed(align(frame_bgr, m)))
+
+    calls["total"] = total
+    return calls, found

@@ -1,0 +1,140 @@
+"""Which face of this frame is which face of the last: overlap of boxes, then likeness of faces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.faces.decide import Evidence
+from edgecnn.images import Floats
+
+OVERLAP = 0.2
+"""Smallest IoU of a face with where its track was expected. A box that moves by half its width
+between two frames still has an IoU of 1/3; that two faces are not mixed up is the embedder's
+business, see :meth:`Track.is_alike`."""
+
+PATIENCE_S = 1.0
+"""Seconds a track outlives its last face. A face hidden for longer is a new track."""
+
+MEMORY = 0.7
+"""What is left of a track's earlier embeddings when one more is added: about three frames."""
+
+
+def iou(a_xyxy: npt.NDArray[np.floating], b_xyxy: npt.NDArray[np.floating]) -> Floats:
+    """Intersection over union of boxes ``(N, 4)`` and ``(M, 4)``: ``(N, M)`` float32, 0…1."""
+    a = np.asarray(a_xyxy, np.float32).reshape(-1, 1, 4)
+    b = np.asarray(b_xyxy, np.float32).reshape(1, -1, 4)
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    both = np.prod(np.maximum(sides, 0), axis=-1)
+    areas = [np.prod(np.maximum(x[..., 2:] - x[..., :2], 0), axis=-1) for x in (a, b)]
+    either = areas[0] + areas[1] - both
+    return np.asarray(both / np.maximum(either, np.finfo(np.float32).tiny), np.float32)
+
+
+@dataclass(eq=False)
+class Track:
+    """A face over time.
+
+    Attributes:
+        number: 1, 2, 3 ... in order of appearance.
+        box_xyxy: where it was last, ``(4,)`` float32, pixels.
+        time_s: when that was.
+        speed: pixels a second of the box's middle, x and y.
+        evidence: who it is.
+        score: cosine to the nearest person in the last frame that was embedded.
+        doubts: frames in a row in which the face looked like somebody else's.
+    """
+
+    number: int
+    box_xyxy: Floats
+    time_s: float
+    speed: Floats = field(default_factory=lambda: np.zeros(2, np.float32))
+    evidence: Evidence = field(default_factory=Evidence)
+    score: float | None = None
+    doubts: int = 0
+    _face: Floats | None = None
+
+    def expected(self, time_s: float) -> Floats:
+        """Where the box will be if it moves on as before, ``(4,)``."""
+        return self.box_xyxy + np.tile(self.speed * np.float32(time_s - self.time_s), 2)
+
+    def move(self, box_xyxy: Floats, time_s: float) -> None:
+        """The face was found again."""
+        passed = time_s - self.time_s
+        if passed > 0:
+            middles = [(box[:2] + box[2:]) / 2 for box in (self.box_xyxy, box_xyxy)]
+            seen = (middles[1] - middles[0]) / np.float32(passed)
+            # Half the old speed: a detector's box shakes by some pixels.
+            self.speed = np.asarray(0.5 * self.speed + 0.5 * seen, np.float32)
+        self.box_xyxy, self.time_s = box_xyxy, time_s
+
+    def is_alike(self, embedding: Floats, threshold: float) -> bool:
+        """Whether a face is the one followed so far: cosine to its last faces at the threshold.
+
+        Without this, whoever steps into a box would wear its name for some frames.
+        """
+        if self._face is None:
+            return True
+        length = float(np.linalg.norm(self._face))
+        return float(self._face @ embedding) >= threshold * length
+
+    def remember(self, embedding: Floats) -> None:
+        """Add an embedding ``(D,)`` of length 1 to the track's face."""
+        self._face = embedding if self._face is None else MEMORY * self._face + embedding
+
+
+class Tracker:
+    """The tracks of one camera.
+
+    Attributes:
+        tracks: those alive, oldest first.
+    """
+
+    def __init__(self) -> None:
+        self.tracks: list[Track] = []
+        self._count = 0
+
+    def start(self, box_xyxy: Floats, time_s: float) -> Track:
+        """A new track."""
+        self._count += 1
+        track = Track(self._count, box_xyxy, time_s)
+        self.tracks.append(track)
+        return track
+
+    def replace(self, old: Track, time_s: float) -> Track:
+        """A new track where ``old`` was: another face took its place."""
+        self.tracks.remove(old)
+        return self.start(old.box_xyxy, time_s)
+
+    def update(self, boxes_xyxy: Sequence[Floats], time_s: float) -> list[Track]:
+        """Give each face of a frame its track.
+
+        Pairs with the largest overlap come first; a face without a partner starts a track, and
+        a track without a face for :data:`PATIENCE_S` ends.
+
+        Args:
+            boxes_xyxy: ``(4,)`` each.
+            time_s: of the frame, in seconds; a clock that goes back ends all tracks.
+
+        Returns:
+            One track a box, in their order.
+        """
+        self.tracks = [t for t in self.tracks if 0 <= time_s - t.time_s <= PATIENCE_S]
+        found: list[Track | None] = [None] * len(boxes_xyxy)
+        overlaps = iou(
+            np.array([t.expected(time_s) for t in self.tracks], np.float32).reshape(-1, 4),
+            np.array(boxes_xyxy, np.float32).reshape(-1, 4),
+        )
+        while overlaps.size and overlaps.max() >= OVERLAP:
+            i, j = np.unravel_index(int(overlaps.argmax()), overlaps.shape)
+            found[j] = self.tracks[i]
+            overlaps[i], overlaps[:, j] = -1, -1
+        for track, box in zip(found, boxes_xyxy, strict=True):
+            if track:
+                track.move(box, time_s)
+        return [
+            track or self.start(box, time_s) for track, box in zip(found, boxes_xyxy, strict=True)
+        ]

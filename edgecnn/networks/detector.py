@@ -1,0 +1,110 @@
+"""The face detector's network: one shot, no anchors, three strides, three heads a stride.
+
+A stem, depthwise-separable residual blocks, and one top-down step that hands the wide view of
+stride 16 to the small faces of stride 8. What the nine outputs mean stands in
+:mod:`edgecnn.faces.detect`. Box and landmark heads end in ReLU6, so that their int8 scale is
+6/255 whatever the calibration pictures were: a wild value on some background cannot widen it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from edgecnn.errors import DataError, needs
+
+with needs("train", "keras", "tensorflow"):
+    import keras
+    from keras import layers
+
+STRIDES = (8, 16, 32)
+PRIOR_LOGIT = -4.6
+"""Score logit of an untrained network, sigmoid 0.01: otherwise the many cells without a face
+swamp the first steps (Lin et al. 2017, Focal Loss, §3.3)."""
+
+
+def detector(
+    size_wh: Sequence[int] = (320, 240),
+    channels: Sequence[int] = (16, 32, 64, 96, 128),
+    depths: Sequence[int] = (0, 3, 3, 2),
+    head: int = 64,
+) -> Any:
+    """Build the detector, untrained.
+
+    Args:
+        size_wh: width and height of the input; multiples of 16.
+        channels: of the stem (stride 2) and of the stages at strides 4, 8, 16 and 32.
+        depths: residual blocks after the first of each stage.
+        head: channels of the three feature maps that the heads read.
+
+    Input shape:
+        ``(batch, height, width, 3)``, RGB, in the range of :func:`edgecnn.images.to_network`.
+
+    Output shape:
+        Nine tensors ``(batch, ceil(height / stride), ceil(width / stride), C)``: for strides 8,
+        16 and 32 in turn score (C = 1, sigmoid), box (C = 4) and landmarks (C = 10, both 0…6).
+
+    Raises:
+        DataError: the size does not halve four times, or a stage is missing.
+    """
+    width, height = size_wh
+    if width % 16 or height % 16 or len(channels) != 5 or len(depths) != 4:
+        raise DataError(
+            "expected sides that are multiples of 16, 5 channels and 4 depths. "
+            f"Received: size_wh={tuple(size_wh)}, channels={tuple(channels)}, "
+            f"depths={tuple(depths)}"
+        )
+    inputs = keras.Input((height, width, 3), name="pixels")
+    x = _conv(inputs, channels[0], 3, "stem", strides=2)  # (B, H/2, W/2, C0)
+    stages = []
+    for k, (width_k, depth) in enumerate(zip(channels[1:], depths, strict=True)):
+        x = _separable(x, width_k, f"stage{4 << k}_0", strides=2)
+        for i in range(1, depth + 1):
+            x = layers.Add(name=f"stage{4 << k}_{i}_add")(
+                [x, _separable(x, width_k, f"stage{4 << k}_{i}")]
+            )
+        stages.append(x)
+    fine, middle, coarse = (
+        _conv(x, head, 1, f"lateral{s}") for s, x in zip(STRIDES, stages[1:], strict=True)
+    )
+    wide = layers.Resizing(height // 8, width // 8, interpolation="nearest", name="up8")(middle)
+    fine = layers.Add(name="merge8")([fine, wide])
+    outputs = []
+    for stride, x in zip(STRIDES, (fine, middle, coarse), strict=True):
+        x = _separable(x, head, f"head{stride}")
+        outputs += _heads(x, stride)
+    return keras.Model(inputs, outputs, name="detector")
+
+
+def _heads(x: Any, stride: int) -> list[Any]:
+    logit = layers.Conv2D(
+        1, 1, name=f"logit{stride}", bias_initializer=keras.initializers.Constant(PRIOR_LOGIT)
+    )(x)
+    found = [layers.Activation("sigmoid", name=f"score{stride}")(logit)]
+    for name, width in (("box", 4), ("landmarks", 10)):
+        # Small weights around 3, the middle of ReLU6: no cell begins where the gradient is 0.
+        raw = layers.Conv2D(
+            width,
+            1,
+            name=f"{name}{stride}_raw",
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+            bias_initializer=keras.initializers.Constant(3.0),
+        )(x)
+        found.append(layers.ReLU(6.0, name=f"{name}{stride}")(raw))
+    return found
+
+
+def _conv(x: Any, width: int, kernel: int, name: str, strides: int = 1) -> Any:
+    x = layers.Conv2D(
+        width, kernel, strides=strides, padding="same", use_bias=False, name=f"{name}_conv"
+    )(x)
+    x = layers.BatchNormalization(name=f"{name}_norm")(x)
+    return layers.ReLU(6.0, name=f"{name}_relu")(x)
+
+
+def _separable(x: Any, width: int, name: str, strides: int = 1) -> Any:
+    x = layers.DepthwiseConv2D(
+        3, strides=strides, padding="same", use_bias=False, name=f"{name}_depthwise"
+    )(x)
+    x = layers.BatchNormalization(name=f"{name}_depthwise_norm")(x)
+    return _conv(x, width, 1, name)

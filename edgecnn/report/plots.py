@@ -1,0 +1,173 @@
+"""Drawings as PNG bytes: learning curves, confusion, and pictures as a network sees them.
+
+Every drawing comes for a light or for a dark page, on a transparent ground.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.errors import needs
+from edgecnn.images import Image
+
+LIGHT = {"ink": "#5c6675", "grid": "#e3e7ee", "lines": ("#2456c9", "#d9730d"),
+         "map": ("#f6f8fc", "#2456c9"), "low": "#1c2330", "high": "#ffffff"}  # fmt: skip
+DARK = {"ink": "#9aa5b5", "grid": "#2c3440", "lines": ("#7aa5ff", "#ffb454"),
+        "map": ("#20272f", "#7aa5ff"), "low": "#e6e9ef", "high": "#10151c"}  # fmt: skip
+"""Colours of text, grid and curves; the ends of the colour map, and the numbers on either half."""
+
+NOT_DRAWN = {"stage", "epoch", "seconds"}
+"""Columns of ``history.csv`` that are no figures of quality."""
+
+
+def curves(history: Sequence[Mapping[str, str]], *, dark: bool = False) -> bytes:
+    """One panel for each figure of ``history.csv``, training and validation together.
+
+    Args:
+        history: the rows as read, values as text; a blank is no value.
+    """
+    rows = [{k: _number(v) for k, v in row.items() if k not in NOT_DRAWN} for row in history]
+    columns = {k for row in rows for k in row}
+    panels = list(dict.fromkeys(k.removeprefix("val_") for row in rows for k in row))
+    figure, axes = _panels(max(1, len(panels)), dark)
+    epochs = np.arange(1, len(rows) + 1)
+    style = DARK if dark else LIGHT
+    for ax, panel in zip(axes, panels, strict=False):
+        for name, label, colour in zip(
+            (panel, f"val_{panel}"), ("training", "validation"), style["lines"], strict=True
+        ):
+            if name in columns:
+                values = [row.get(name, np.nan) for row in rows]
+                marker = "o" if len(rows) < 3 else None
+                ax.plot(epochs, values, color=colour, lw=1.8, label=label, marker=marker)
+        stages = [row.get("stage", "") for row in history]
+        for i in range(1, len(stages)):
+            if stages[i] != stages[i - 1]:
+                ax.axvline(i + 0.5, color=style["grid"], lw=1.2, ls="--")
+        ax.set_title(panel.replace("_", " "), loc="left", fontsize=10, color=style["ink"])
+        ax.set_xlabel("epoch", fontsize=9, color=style["ink"])
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.grid(color=style["grid"], lw=0.8)
+        ax.legend(frameon=False, fontsize=8, labelcolor=style["ink"])
+    return _png(figure)
+
+
+def histograms(
+    values: Mapping[str, npt.NDArray[np.floating]],
+    line: float,
+    label: str,
+    *,
+    dark: bool = False,
+) -> bytes:
+    """Two distributions over one another, each scaled to its own share, and a line at a value.
+
+    Args:
+        values: two names and their values.
+        line: where the vertical line stands, such as a threshold.
+        label: of the x axis.
+    """
+    figure, axes = _panels(1, dark, (7.0, 3.2))
+    style, ax = DARK if dark else LIGHT, axes[0]
+    lowest = min(float(v.min()) for v in values.values())
+    bins = np.linspace(lowest, max(float(v.max()) for v in values.values()), 80)
+    for (name, v), colour in zip(values.items(), style["lines"], strict=True):
+        ax.hist(v, bins, weights=np.full(len(v), 100 / len(v)), color=colour, alpha=0.6, label=name)
+    ax.axvline(line, color=style["ink"], lw=1.2, ls="--")
+    ax.set_xlabel(label, fontsize=9, color=style["ink"])
+    ax.set_ylabel("% of pairs", fontsize=9, color=style["ink"])
+    ax.legend(frameon=False, fontsize=8, labelcolor=style["ink"])
+    return _png(figure)
+
+
+def confusion_matrix(
+    table: npt.NDArray[np.int64], labels: Sequence[str], *, dark: bool = False
+) -> bytes:
+    """Rows are the true classes, columns the answers; colour is the share of the row.
+
+    Args:
+        table: ``(K, K)`` counts.
+    """
+    with needs("train", "matplotlib"):
+        from matplotlib.colors import LinearSegmentedColormap
+
+    table = np.asarray(table)
+    count, style = len(labels), DARK if dark else LIGHT
+    shares = table / np.maximum(1, table.sum(axis=1, keepdims=True))
+    side = float(np.clip(1.6 + 0.42 * count, 3.2, 9))
+    figure, (ax,) = _panels(1, dark, (side, side))
+    colours = LinearSegmentedColormap.from_list("shares", style["map"])
+    ax.imshow(shares, cmap=colours, vmin=0, vmax=1)
+    if count <= 20:
+        for row, column in np.ndindex(count, count):
+            if table[row, column]:
+                is_low = shares[row, column] < 0.5
+                ax.text(
+                    column, row, str(table[row, column]), ha="center", va="center",
+                    fontsize=8, color=style["low" if is_low else "high"],
+                )  # fmt: skip
+    ticks = list(range(0, count, -(-count // 40)))
+    names = [_short(labels[i]) for i in ticks]
+    steep = max(map(len, names), default=0) > 3
+    ax.set_xticks(ticks, names, fontsize=8, rotation=90 if steep else 0)
+    ax.set_yticks(ticks, names, fontsize=8)
+    ax.set_xlabel("answer", fontsize=9, color=style["ink"])
+    ax.set_ylabel("true class", fontsize=9, color=style["ink"])
+    return _png(figure)
+
+
+def picture(pixels: Image, *, order: str = "RGB", side: int = 96) -> bytes:
+    """A network's input as a picture; small ones are enlarged without smoothing.
+
+    Args:
+        pixels: ``(H, W, C)`` uint8, C 1 or 3.
+        order: ``"RGB"``, ``"BGR"`` or ``"GRAY"``.
+        side: the least length of the longer side.
+    """
+    import cv2
+
+    shown = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if order == "RGB" else pixels
+    times = max(1, -(-side // max(pixels.shape[:2])))
+    large = cv2.resize(shown, None, fx=times, fy=times, interpolation=cv2.INTER_NEAREST)
+    return bytes(cv2.imencode(".png", large)[1])
+
+
+def _panels(count: int, dark: bool, size: tuple[float, float] | None = None) -> tuple[Any, Any]:
+    """A figure with ``count`` plain axes side by side, three a row."""
+    with needs("train", "matplotlib"):
+        from matplotlib.figure import Figure
+
+    style = DARK if dark else LIGHT
+    columns = min(3, count)
+    rows = -(-count // columns)
+    # A Figure of its own, not pyplot's: nothing global, and Agg whatever screen there is.
+    figure = Figure(figsize=size or (4.6 * columns, 3.1 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for i, ax in enumerate(axes):
+        ax.set_visible(i < count)
+        ax.patch.set_alpha(0)
+        ax.tick_params(colors=style["ink"], labelsize=8, length=0)
+        for spine in ax.spines.values():
+            spine.set_visible(False)
+    return figure, axes[:count]
+
+
+def _png(figure: Any) -> bytes:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, transparent=True)
+    return buffer.getvalue()
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 16 else name[:15] + "…"

@@ -1,0 +1,295 @@
+"""Train the face detector on scenes with boxes and landmarks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.data.mosaic import Composer
+from edgecnn.data.scenes import Scenes, read_scenes, split_scenes
+from edgecnn.errors import DataError, needs
+from edgecnn.faces.detect import Faces, decode, nms
+from edgecnn.faces.recall import Hits, hits
+from edgecnn.images import Floats, Image, Preprocess, read_image, to_network
+from edgecnn.networks.detector import detector
+from edgecnn.runtime.interpreter import Tensor
+from edgecnn.training import settings_for
+from edgecnn.training.cells import CellLoss, joined, targets
+from edgecnn.training.detector_report import write_report
+from edgecnn.training.fit import Progress, fit
+from edgecnn.training.run import Run
+
+with needs("train", "keras", "tensorflow"):
+    import keras
+
+Predict = Callable[[Image], Sequence[npt.NDArray[Any]]]
+"""Pixels ``(N, H, W, 3)`` uint8 to the nine outputs, float32, batch first."""
+
+DEFAULTS: dict[str, Any] = {
+    "seed": 0,
+    "small_epochs": 24,
+    "epochs": 8,
+    "batch_size": 16,
+    "learning_rate": 2e-3,
+    "samples": None,
+    "size": [320, 240],
+    "channels": [16, 32, 64, 96, 128],
+    "depths": [0, 3, 3, 2],
+    "head": 64,
+    "patience": None,
+    "negatives": None,
+    "false_boxes": 0.02,
+}
+"""What decides a training, and the defaults. ``small_epochs``: on pictures of :data:`SMALL` times
+the size, before ``epochs`` on full ones; ``samples``: pictures an epoch, None for as many as
+there are training photos; ``negatives``: a folder of photos that show no face; ``false_boxes``: a
+picture, at which the score threshold is chosen on the validation photos."""
+
+SMALL = 0.6
+"""A convolution learns small and middling faces as well on a small picture, in a third of the time;
+only the large ones need the full size."""
+LOWEST_SCORE, LOWEST_THRESHOLD = 0.05, 0.3
+"""Candidates below the first are not even measured. A threshold below the second is not chosen: few
+validation photos can be clean by luck."""
+NMS_IOU = (0.3, 0.4, 0.5)
+PLAIN, HARD = 128, 64
+"""Validation photos, and mosaics and tilted faces made from such, measured after each epoch."""
+EMA = 0.98
+"""Momentum of the averaged weights that an epoch ends with: about the last fifty batches."""
+
+
+def train(
+    data: str | Path,
+    out: str | Path,
+    settings: Mapping[str, Any],
+    *,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Train a detector on a folder of scenes (see :mod:`edgecnn.data.scenes`).
+
+    Args:
+        settings: any of :data:`DEFAULTS`.
+
+    Raises:
+        DataError: the scenes or the settings are not what was expected.
+        StorageError: ``out`` is taken, or cannot be written.
+        TrainingError: the loss is not a number.
+    """
+    chosen = settings_for("detector", DEFAULTS, settings)
+    scenes = read_scenes(data)
+    parts = split_scenes(scenes, chosen["seed"])
+    negatives = _negatives(chosen["negatives"])
+    run = Run.start(out, "detector", {"data": str(Path(data).resolve()), **chosen}, resume=resume)
+    run.write_split(parts)
+    preprocess = Preprocess((chosen["size"][0], chosen["size"][1]), "RGB", "letterbox")
+    run.note(input=preprocess.to_dict(), labels=[])
+
+    keras.utils.set_random_seed(chosen["seed"])
+    network = detector(preprocess.size_wh, chosen["channels"], chosen["depths"], chosen["head"])
+    plain = _plain(scenes, parts["validation"], preprocess)
+    few = (plain[0][:PLAIN], plain[1][:PLAIN])
+    composer = _composer(scenes, parts["validation"], preprocess.size_wh)
+    hard = _composed(composer, preprocess, HARD, chosen["seed"])
+    images = scenes.read(parts["train"])
+    faces = [scenes.faces[n] for n in parts["train"]]
+
+    def predict(pixels: Image) -> list[Floats]:
+        outputs = network.predict(to_network(pixels), batch_size=32, verbose=0)
+        return [np.asarray(o) for o in outputs]
+
+    def validate() -> dict[str, float]:
+        figures: dict[str, float] = {}
+        for name, (pixels, truth) in (("plain", few), ("hard", hard)):
+            found = hits(find(predict, pixels, LOWEST_SCORE, NMS_IOU[1]), truth)
+            at = found.at(found.threshold(chosen["false_boxes"]))
+            figures |= {f"{name}_recall": at["recall"], f"{name}_landmarks": at["landmark_error"]}
+        figures["recall"] = (figures["plain_recall"] + figures["hard_recall"]) / 2
+        return figures
+
+    for stage, scale in (("small", SMALL), ("full", 1.0)):
+        # A multiple of 16, as the network wants it.
+        w, h = (max(48, round(n * scale / 16) * 16) for n in preprocess.size_wh)
+        shape: list[Any] = [chosen["channels"], chosen["depths"], chosen["head"]]
+        learner = network if stage == "full" else detector((w, h), *shape)
+        batches = Batches(Composer(images, faces, (w, h), negatives), (w, h), chosen)
+        model = joined(learner)
+        epochs = chosen["small_epochs" if stage == "small" else "epochs"]
+        rate = chosen["learning_rate"] / (1 if stage == "small" else 3)
+        model.compile(_optimizer(rate, len(batches), epochs), loss=CellLoss((w, h)))
+
+        def measure(learner: Any = learner) -> dict[str, float]:
+            network.set_weights(learner.get_weights())
+            return validate()
+
+        fit(
+            model,
+            batches,
+            run,
+            stage=stage,
+            epochs=epochs,
+            validate=measure,
+            monitor="recall",
+            patience=chosen["patience"],
+            progress=progress,
+        )
+        network.set_weights(learner.get_weights())
+    run.note(**_thresholds(predict, plain, chosen["false_boxes"]))
+    run.save_model(network)
+    metrics = score(run, predict, "test")
+    pixels, truth = _plain(scenes, parts["test"], preprocess)
+    write_report(
+        run,
+        metrics,
+        names=parts["test"],
+        pixels=pixels,
+        truth=truth,
+        found=find(predict, pixels, LOWEST_SCORE, run.facts["nms_iou"]),
+    )
+    run.write_metrics(metrics)
+    return run
+
+
+def samples(
+    run: Run, part: str, count: int, seed: int = 0
+) -> tuple[npt.NDArray[np.uint8], list[Floats]]:
+    """Pictures as the network gets them, and their faces.
+
+    Of the training part every second picture is a mosaic or a moved face and the others are
+    photos as they are, so that a converter calibrates on small, large, several and no faces.
+
+    Returns:
+        ``(count, H, W, 3)`` uint8 RGB, fewer where a part has fewer photos, and ``(N, 14)`` faces
+        each.
+    """
+    scenes, preprocess = _opened(run)
+    names = run.split[part]
+    rng = np.random.default_rng(seed)
+    names = [names[k] for k in rng.permutation(len(names))]
+    if part != "train":
+        return _plain(scenes, names[:count], preprocess)
+    plain = _plain(scenes, names[: (count + 1) // 2], preprocess)
+    composer = _composer(scenes, names[: 4 * count], preprocess.size_wh)
+    moved = _composed(composer, preprocess, count - len(plain[0]), seed)
+    order = rng.permutation(len(plain[0]) + len(moved[0]))
+    pixels, truth = np.concatenate([plain[0], moved[0]]), plain[1] + moved[1]
+    return pixels[order], [truth[k] for k in order]
+
+
+def score(run: Run, predict: Predict, part: str) -> dict[str, float]:
+    """``recall``, ``false_boxes`` a picture and ``landmark_error`` (percent of the distance of the
+    eyes) on a part of the run's photos, at the run's own thresholds."""
+    scenes, preprocess = _opened(run)
+    pixels, truth = _plain(scenes, run.split[part], preprocess)
+    threshold, nms_iou = run.facts["score_threshold"], run.facts["nms_iou"]
+    return hits(find(predict, pixels, threshold, nms_iou), truth).at(threshold)
+
+
+def find(predict: Predict, pixels: Image, threshold: float, nms_iou: float) -> list[Faces]:
+    """Faces in each of ``(N, H, W, 3)`` pictures, in their pixels."""
+    found: list[Faces] = []
+    for start in range(0, len(pixels), 256):
+        outputs = predict(pixels[start : start + 256])
+        tensors = [Tensor("", o.shape, "float32", 0.0, 0) for o in outputs]
+        for k in range(len(outputs[0])):
+            one = [o[k : k + 1] for o in outputs]
+            boxes, scores, landmarks = decode(one, tensors, pixels.shape[2], threshold)
+            stay = nms(boxes, scores, nms_iou)
+            found.append((boxes[stay], scores[stay], landmarks[stay]))
+    return found
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Endless new pictures; the same ones for the same seed, epoch and batch."""
+
+    def __init__(self, composer: Composer, size_wh: tuple[int, int], settings: Mapping[str, Any]):
+        super().__init__(workers=2, max_queue_size=6)
+        self.epoch = 0
+        self._composer, self._size_wh = composer, size_wh
+        self._batch, self._seed = int(settings["batch_size"]), int(settings["seed"])
+        self._count = int(settings["samples"] or len(composer))
+
+    def __len__(self) -> int:
+        return max(1, math.ceil(self._count / self._batch))
+
+    def __getitem__(self, index: int) -> tuple[Floats, Floats]:
+        rng = np.random.default_rng((self._seed, self._size_wh[0], self.epoch, index))
+        made = [self._composer(rng) for _ in range(self._batch)]
+        preprocess = Preprocess(self._size_wh, "RGB", "letterbox")
+        pixels = np.stack([preprocess(m.image) for m in made])
+        wanted = [targets(m.faces, m.ignore, self._size_wh) for m in made]
+        return to_network(pixels), np.stack(wanted)
+
+
+def _optimizer(rate: float, steps: int, epochs: int) -> Any:
+    total = max(2, steps * epochs)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        rate / 10, total, alpha=0.2, warmup_target=rate, warmup_steps=min(300, total // 10)
+    )
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=0.01, global_clipnorm=10.0, use_ema=True, ema_momentum=EMA
+    )
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return optimizer
+
+
+def _thresholds(
+    predict: Predict, part: tuple[Image, list[Floats]], false_boxes: float
+) -> dict[str, float]:
+    """Score threshold and NMS overlap that find the most faces at this many false boxes."""
+    best = (-1.0, 0.0, 0.0)
+    for iou in NMS_IOU:
+        found: Hits = hits(find(predict, part[0], LOWEST_SCORE, iou), part[1])
+        threshold = max(LOWEST_THRESHOLD, found.threshold(false_boxes))
+        best = max(best, (found.at(threshold)["recall"], threshold, iou))
+    return {"score_threshold": round(best[1], 4), "nms_iou": best[2]}
+
+
+def _opened(run: Run) -> tuple[Scenes, Preprocess]:
+    return read_scenes(run.facts["settings"]["data"]), Preprocess.from_dict(run.facts["input"])
+
+
+def _composer(scenes: Scenes, names: Sequence[str], size_wh: tuple[int, int]) -> Composer:
+    return Composer(scenes.read(names), [scenes.faces[n] for n in names], size_wh)
+
+
+def _plain(
+    scenes: Scenes, names: Sequence[str], preprocess: Preprocess
+) -> tuple[Image, list[Floats]]:
+    """Photos as the board sees them, with their faces in the network's pixels."""
+    images = scenes.read(names)
+    pixels = np.zeros((len(names), *preprocess.shape), np.uint8)
+    for k, image in enumerate(images):
+        pixels[k] = preprocess(image)
+    truth = [
+        scenes.faces[n] * np.array(preprocess.scale(image) * 7, np.float32)
+        for n, image in zip(names, images, strict=True)
+    ]
+    return pixels, truth
+
+
+def _composed(
+    composer: Composer, preprocess: Preprocess, count: int, seed: int
+) -> tuple[Image, list[Floats]]:
+    rng = np.random.default_rng((seed, 1))
+    pixels = np.zeros((count, *preprocess.shape), np.uint8)
+    truth = []
+    for k in range(count):
+        made = composer(rng, "mosaic" if k % 2 else "single")
+        pixels[k] = preprocess(made.image)
+        truth.append(made.faces)
+    return pixels, truth
+
+
+def _negatives(folder: str | None) -> list[Image]:
+    if folder is None:
+        return []
+    files = sorted(f for f in Path(folder).rglob("*") if f.is_file())
+    if not files:
+        raise DataError(f"expected photos without faces in {folder}. It has no files")
+    return [read_image(f) for f in files]

@@ -1,0 +1,358 @@
+"""Teach the embedder from a teacher, from identities, or from both.
+
+With a teacher of the same stages the student first learns stage by stage, side by side: each of
+its stages is given what the teacher's stage is given and learns to hand on what that hands on.
+Then the whole network learns the teacher's embedding; the teacher sees the changed picture too.
+Persons with several faces add a softmax with an additive angular margin.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.data import aligned
+from edgecnn.data.augment_faces import augment_face
+from edgecnn.errors import DataError, needs
+from edgecnn.faces import verify
+from edgecnn.images import Floats, Image, Preprocess, to_network
+from edgecnn.networks import build
+from edgecnn.training import settings_for
+from edgecnn.training.embedder_report import write_report
+from edgecnn.training.fit import Progress, fit
+from edgecnn.training.losses import (
+    AngularHead,
+    angular_margin,
+    cosine_distance,
+    relative_error,
+)
+from edgecnn.training.run import Run
+from edgecnn.training.teacher import Teacher
+
+with needs("train", "keras", "tensorflow"):
+    import keras
+
+Predict = Callable[[Image], list[Floats]]
+
+DEFAULTS: dict[str, Any] = {
+    "seed": 0,
+    "teacher": None,
+    "size": 112,
+    "stage_epochs": 3,
+    "epochs": 8,
+    "epoch_faces": 8192,
+    "batch_size": 64,
+    "stage_learning_rate": 3e-3,
+    "learning_rate": 2e-3,
+    "margin_weight": 0.01,
+    "patience": None,
+    "network": {},
+}
+"""``network`` holds options of :func:`edgecnn.networks.embedder.embedder`; ``margin_weight`` is
+the weight of the identities beside a teacher (without one they weigh 1)."""
+
+SHARES = (0.03, 0.06)
+"""Shares of validation and test. Whole people are held out, never some of their faces."""
+
+PAIRS = 6000
+"""Verification pairs drawn from the held-out people, as many as LFW's protocol has."""
+
+FALSE_ACCEPT_RATE = 1e-4
+"""The rate of impostor comparisons that the threshold is chosen for."""
+
+
+def train(
+    data: str | Path,
+    out: str | Path,
+    settings: Mapping[str, Any],
+    *,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Train an embedder on the aligned faces of ``data`` into the run folder ``out``.
+
+    Raises:
+        DataError: no faces, or neither a teacher nor a person with two faces.
+        TrainingError: the loss is not a number.
+    """
+    settings = settings_for("embedder", DEFAULTS, settings)
+    settings["data"] = str(Path(data).resolve())
+    people = aligned.index(data)
+    parts = split(people, settings["seed"])
+    check(parts, settings["teacher"])
+    run = Run.start(out, "embedder", settings, resume=resume)
+    keras.utils.set_random_seed(settings["seed"])
+    preprocess = Preprocess((settings["size"],) * 2, "RGB", "stretch")
+    run.note(input=preprocess.to_dict())
+    run.write_split({name: list(people) for name, people in parts.items()})
+    student = build("embedder", size_wh=preprocess.size_wh, **settings["network"])
+    faces = aligned.load(data, parts["train"], preprocess)
+    held_out = aligned.load(data, parts["validation"], preprocess)
+    teacher = None
+    if settings["teacher"]:
+        stages = [layer.output.shape[1:] for layer in _stage_ends(student)]
+        teacher = Teacher(settings["teacher"], stages, threads=1)
+        if teacher.has_stages and settings["stage_epochs"]:
+            _fit_stages(run, student, teacher, faces, held_out, settings, progress)
+    _fit_whole(run, student, teacher, faces, held_out, settings, progress)
+    run.save_model(student)
+    _measure(run, student)
+    return run
+
+
+def split(people: Mapping[str, str], seed: int) -> dict[str, dict[str, str]]:
+    """Files and persons by part; a person, or a face of nobody known, is in one part only.
+
+    Small sets hold out more than :data:`SHARES`: about ten people to validate with.
+    """
+    groups = len({p or f for f, p in people.items()})
+    scale = max(1.0, 10 / (SHARES[0] * groups))
+    shares = (min(0.2, SHARES[0] * scale), min(0.4, SHARES[1] * scale))
+    parts: dict[str, dict[str, str]] = {"train": {}, "validation": {}, "test": {}}
+    for file, person in people.items():
+        parts[aligned.part_of(person or file, seed, shares)][file] = person
+    return parts
+
+
+def check(parts: Mapping[str, Mapping[str, str]], teacher: str | None) -> None:
+    """Whether there is enough to learn from and to measure on.
+
+    Raises:
+        DataError: there is not.
+    """
+    for part, people in parts.items():
+        faces = Counter(p for p in people.values() if p)
+        several = sum(n >= 2 for n in faces.values())
+        if part == "train" and (teacher or several >= 2) and people:
+            continue
+        if part == "train":
+            raise DataError(
+                "expected a --teacher, or at least two people with two faces each. "
+                f"Received: {several} such people"
+            )
+        if several < 1 or len(faces) < 2:
+            raise DataError(
+                f"expected people to hold out, some with two faces, for {part}. Received: "
+                f"{len(faces)} people, {several} with two faces: add people (about 30 suffice)"
+            )
+
+
+def _stage_ends(student: Any) -> list[Any]:
+    names = {layer.name: layer for layer in student.layers}
+    return [names[f"stage{i}"] for i in range(1, len(names)) if f"stage{i}" in names]
+
+
+class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Augmented faces; which ones, and how changed, follows from seed, epoch and position."""
+
+    def __init__(
+        self, faces: aligned.AlignedFaces, settings: dict[str, Any],
+        targets: Callable[[Image, npt.NDArray[np.int64]], Any],
+    ):  # fmt: skip
+        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
+        self.epoch = 0
+        self._faces, self._targets = faces, targets
+        self._size, self._seed = settings["batch_size"], settings["seed"]
+        self._count = min(settings["epoch_faces"], len(faces))
+
+    def __len__(self) -> int:
+        return max(1, self._count // self._size)
+
+    def __getitem__(self, position: int) -> Any:
+        first = (self.epoch * len(self) + position) * self._size
+        chosen = np.empty(self._size, np.int64)
+        for k in range(self._size):
+            # An endless sequence of shuffled passes over the data, cut into batches.
+            lap, place = divmod(first + k, len(self._faces))
+            chosen[k] = self._pass(lap)[place]
+        rng = np.random.default_rng([self._seed, 1, self.epoch, position])
+        pixels = np.stack([augment_face(self._faces.pixels[i], rng) for i in chosen])
+        return self._targets(pixels, chosen)
+
+    def _pass(self, lap: int) -> npt.NDArray[np.int64]:
+        if getattr(self, "_lap", None) != lap:
+            rng = np.random.default_rng([self._seed, 0, lap])
+            self._order, self._lap = rng.permutation(len(self._faces)), lap
+        return self._order
+
+
+def _optimizer(learning_rate: float, steps: int) -> Any:
+    schedule = keras.optimizers.schedules.CosineDecay(
+        learning_rate / 20, max(1, steps - steps // 20), warmup_target=learning_rate,
+        warmup_steps=steps // 20,
+    )  # fmt: skip
+    return keras.optimizers.AdamW(schedule, weight_decay=1e-4, global_clipnorm=5.0)
+
+
+def _fit_stages(
+    run: Run, student: Any, teacher: Teacher, faces: aligned.AlignedFaces,
+    held_out: aligned.AlignedFaces, settings: dict[str, Any], progress: Progress | None,
+) -> None:  # fmt: skip
+    """Every stage learns from the teacher's input to the teacher's output of that stage."""
+    ends = [*(layer.output for layer in _stage_ends(student)), student.output]
+    starts = [student.input, *ends[:-1]]
+    inputs = [keras.Input(x.shape[1:]) for x in starts]
+    names = [*(layer.name for layer in _stage_ends(student)), "embedding"]
+    outputs = [
+        keras.Model(start, end, name=name)(x)
+        for start, end, name, x in zip(starts, ends, names, inputs, strict=True)
+    ]
+    model = keras.Model(inputs, outputs)
+
+    def targets(pixels: Image, _: Any) -> Any:
+        embeddings, features = teacher(pixels, stages=True)
+        return (to_network(pixels), *features), (*features, embeddings)
+
+    probe = held_out.pixels[: 4 * settings["batch_size"]]
+    x, y = targets(probe, None)
+    batches = _Batches(faces, settings, targets)
+    steps = len(batches) * settings["stage_epochs"]
+    model.compile(
+        _optimizer(settings["stage_learning_rate"], steps),
+        loss=[*(relative_error(f) for f in y[:-1]), cosine_distance],
+    )
+
+    def validate() -> dict[str, float]:
+        loss = model.evaluate(x, y, batch_size=settings["batch_size"], verbose=0)
+        return {"loss": float(np.ravel(loss)[0])}
+
+    fit(model, batches, run, stage="stages", epochs=settings["stage_epochs"],
+        validate=validate, monitor="loss", mode="min", progress=progress)  # fmt: skip
+
+
+def _fit_whole(
+    run: Run, student: Any, teacher: Teacher | None, faces: aligned.AlignedFaces,
+    held_out: aligned.AlignedFaces, settings: dict[str, Any], progress: Progress | None,
+) -> None:  # fmt: skip
+    """The whole network learns the teacher's embedding and to keep persons apart."""
+    labels = _several(faces.persons)
+    persons = int(labels.max()) + 1
+    margin_weight = settings["margin_weight"] if teacher else 1.0
+    use_margin = persons >= 2 and margin_weight > 0
+    outputs, losses, weights = [], [], []
+    if teacher:
+        outputs, losses, weights = [student.output], [cosine_distance], [1.0]
+    if use_margin:
+        outputs.append(AngularHead(persons, name="persons")(student.output))
+        losses.append(angular_margin())
+        weights.append(margin_weight)
+    model = keras.Model(student.input, outputs)
+
+    def targets(pixels: Image, chosen: npt.NDArray[np.int64]) -> Any:
+        y: list[Any] = [teacher(pixels)[0]] if teacher else []
+        counts = [np.ones(len(pixels), np.float32)] * len(y)
+        if use_margin:
+            y.append(labels[chosen].astype(np.float32))
+            counts.append((labels[chosen] >= 0).astype(np.float32))
+        return to_network(pixels), tuple(y), tuple(counts)
+
+    batches = _Batches(faces, settings, targets)
+    model.compile(
+        _optimizer(settings["learning_rate"], len(batches) * settings["epochs"]),
+        loss=losses, loss_weights=weights,
+    )  # fmt: skip
+    truth = teacher_embeddings(teacher, held_out.pixels) if teacher else None
+
+    def validate() -> dict[str, float]:
+        embeddings = verify.normalise(_predict(student, held_out.pixels))
+        figures = {}
+        if truth is not None:
+            figures["cosine"] = float(np.mean(np.sum(embeddings * truth, axis=1)))
+        return figures | _verification(embeddings, held_out.persons, settings["seed"])
+
+    fit(model, batches, run, stage="whole", epochs=settings["epochs"], validate=validate,
+        monitor="cosine" if teacher else "accuracy", patience=settings["patience"],
+        progress=progress)  # fmt: skip
+
+
+def _several(persons: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Persons with two faces or more numbered from 0, all others -1."""
+    numbers, counts = np.unique(persons[persons >= 0], return_counts=True)
+    labels = np.full(int(persons.max(initial=0)) + 1, -1, np.int64)
+    several = numbers[counts >= 2]
+    labels[several] = np.arange(len(several))
+    return np.where(persons >= 0, labels[persons], -1)
+
+
+def teacher_embeddings(teacher: Teacher, pixels: Image, batch: int = 64) -> Floats:
+    """The teacher's embeddings of faces ``(N, H, W, 3)``, of unit length."""
+    return np.concatenate([teacher(pixels[i : i + batch])[0] for i in range(0, len(pixels), batch)])
+
+
+def _predict(model: Any, pixels: Image, batch: int = 256) -> Floats:
+    parts = [
+        np.asarray(model.predict_on_batch(to_network(pixels[i : i + batch])))
+        for i in range(0, len(pixels), batch)
+    ]
+    return np.concatenate(parts)
+
+
+def _verification(
+    embeddings: Floats, persons: npt.NDArray[np.int64], seed: int
+) -> dict[str, float]:
+    pairs, same = verify.verification_pairs(persons, PAIRS, seed)
+    scores = np.sum(embeddings[pairs[:, 0]] * embeddings[pairs[:, 1]], axis=1)
+    return {
+        "accuracy": float(verify.fold_accuracies(scores, same).mean()),
+        "tar_at_far_1e-3": verify.tar_at_far(scores, same, 1e-3),
+    }
+
+
+def samples(run: Run, part: str, count: int, seed: int) -> tuple[Image, npt.NDArray[np.int64]]:
+    """Faces of a part in random order, and their persons (-1 where unknown)."""
+    faces = _part(run, part, count, seed)
+    return faces.pixels, faces.persons
+
+
+def _part(run: Run, part: str, count: int | None = None, seed: int = 0) -> aligned.AlignedFaces:
+    people = aligned.index(run.facts["settings"]["data"])
+    files = run.split[part]
+    if count is not None and count < len(files):
+        chosen = np.random.default_rng(seed).choice(len(files), count, replace=False)
+        files = [files[i] for i in chosen]
+    preprocess = Preprocess.from_dict(run.facts["input"])
+    return aligned.load(run.facts["settings"]["data"], {f: people[f] for f in files}, preprocess)
+
+
+def score(run: Run, predict: Predict, part: str = "test") -> dict[str, float]:
+    """Verification accuracy and TAR at FAR 1e-3 on held-out people, 0…1."""
+    faces = _part(run, part)
+    embeddings = verify.normalise(predict(faces.pixels)[0])
+    return _verification(embeddings, faces.persons, run.facts["settings"]["seed"])
+
+
+def operating_point(run: Run, predict: Predict, part: str = "test") -> dict[str, Any]:
+    """The threshold at :data:`FALSE_ACCEPT_RATE` and the rate measured there.
+
+    All pairs of different held-out people are compared.
+    """
+    faces = _part(run, part)
+    embeddings = verify.normalise(predict(faces.pixels)[0])
+    impostors = verify.impostor_scores(embeddings, faces.persons)
+    threshold = verify.threshold_at(impostors, FALSE_ACCEPT_RATE)
+    people = len(np.unique(faces.persons[faces.persons >= 0]))
+    return {
+        "threshold": threshold,
+        "error_rate": float(np.mean(impostors >= threshold)),
+        "measured_on": f"all pairs of different people among {people} held-out people of "
+        f"{Path(run.facts['settings']['data']).name}, false accepts per comparison",
+        "trials": len(impostors),
+    }
+
+
+def _measure(run: Run, student: Any) -> None:
+    def predict(pixels: Image) -> list[Floats]:
+        return [_predict(student, pixels)]
+
+    metrics: dict[str, Any] = dict(score(run, predict))
+    metrics["operating_point"] = operating_point(run, predict)
+    metrics["parameters"] = student.count_params()
+    metrics["counts"] = {name: len(files) for name, files in run.split.items()}
+    faces = _part(run, "test")
+    write_report(run, metrics, faces, verify.normalise(_predict(student, faces.pixels)))
+    run.write_metrics(metrics)

@@ -1,0 +1,308 @@
+"""Train a classifier on a folder per class: ``edgecnn train DATA --task images``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.data.batches import Batches
+from edgecnn.data.folders import PARTS, Photos, counts, label_of, list_photos, read_photos, split
+from edgecnn.errors import DataError, TrainingError, needs
+from edgecnn.images import Floats, Image, Preprocess, decode_image, to_network
+from edgecnn.networks import build
+from edgecnn.training import settings_for
+from edgecnn.training.fit import Progress, fit
+from edgecnn.training.images_report import write_report
+from edgecnn.training.measures import accuracies, confusion, cross_entropy, least_threshold, softmax
+from edgecnn.training.run import Run
+
+with needs("train", "keras", "tensorflow"):
+    import keras
+
+Labels = npt.NDArray[np.int64]
+Predict = Callable[[Image], list[Floats]]
+"""Pixels ``(N, H, W, C)`` uint8 to one array an output; here one, the logits ``(N, classes)``."""
+
+DEFAULTS: dict[str, Any] = {
+    "seed": 0,
+    "network": "compact",
+    "channels": None,  # the network's own
+    "size": None,  # a side or [width, height]; the pictures' own where that is small, else 96
+    "colour": None,  # RGB or GRAY; GRAY where no picture has colour
+    "epochs": 40,
+    "batch_size": 32,
+    "learning_rate": 3e-3,
+    "weight_decay": 0.01,
+    "label_smoothing": 0.05,
+    "patience": 12,
+    "held_out": 0.15,
+    "balance": True,
+    "augment": True,
+    "mirror": False,
+    "skip_broken": False,
+}
+"""Settings of this task; ``edgecnn train`` has an option for most."""
+
+NETWORKS = ("compact", "dense")
+LARGEST_OWN_SIZE = 96
+SIDES = (8, 512)
+"""Least and largest side of an input, in pixels."""
+ERROR_RATE = 0.01
+"""Share of wrong answers allowed among those at or above the threshold of the operating point."""
+
+
+def train(
+    data: str | Path,
+    out: str | Path,
+    settings: Mapping[str, Any],
+    *,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Train on ``data``, a folder of pictures for each class, and leave a run folder in ``out``.
+
+    Args:
+        settings: any of :data:`DEFAULTS`.
+        resume: go on with the run in ``out`` where one was interrupted.
+
+    Raises:
+        DataError: the folder or a setting is not as expected.
+        TrainingError: the loss became no number.
+        StorageError: ``out`` holds something already, or cannot be written.
+    """
+    settings = settings_for("images", DEFAULTS, settings)
+    _check(settings)
+    names = list_photos(data)
+    run = Run.start(out, "images", {**settings, "data": str(Path(data).resolve())}, resume=resume)
+    try:
+        return _train(run, names, progress)
+    except (DataError, TrainingError):
+        if not resume:
+            run.discard()
+        raise
+
+
+def samples(run: Run, part: str, count: int | None = None, seed: int = 0) -> tuple[Image, Labels]:
+    """Pictures of a part as the network gets them, for calibration and verification.
+
+    Args:
+        part: ``"train"``, ``"validation"`` or ``"test"``.
+        count: at most so many, the classes equally often as far as they last; None for all.
+
+    Returns:
+        Shuffled pixels ``(N, H, W, C)`` uint8 and class numbers ``(N,)``.
+
+    Raises:
+        DataError: a picture is gone or broken since the training.
+    """
+    names = run.split[part]
+    labels = run.facts["labels"]
+    targets = np.array([labels.index(label_of(name)) for name in names], np.int64)
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(names))
+    # How many of its class stand before each picture; sorted by that, the classes take turns.
+    turn = np.zeros(len(names), np.int64)
+    for label in range(len(labels)):
+        mine = targets[order] == label
+        turn[mine] = np.arange(mine.sum())
+    chosen = rng.permutation(order[np.argsort(turn, kind="stable")][:count])
+    photos = read_photos(
+        run.facts["settings"]["data"],
+        [names[i] for i in chosen],
+        Preprocess.from_dict(run.facts["input"]),
+    )
+    return photos.pixels, targets[chosen]
+
+
+def score(run: Run, predict: Predict, part: str) -> dict[str, float]:
+    """``accuracy``, the headline, and ``balanced_accuracy`` of ``predict`` on a part."""
+    pixels, targets = samples(run, part)
+    (logits,) = predict(pixels)
+    return accuracies(confusion(logits.argmax(axis=1), targets, len(run.facts["labels"])))
+
+
+def operating_point(run: Run, predict: Predict) -> dict[str, Any]:
+    """The operating point of ``predict`` on the validation part.
+
+    Returns:
+        ``threshold`` (probability), ``error_rate`` and ``trials`` of
+        :func:`edgecnn.training.measures.least_threshold`, and ``measured_on`` in words.
+    """
+    pixels, targets = samples(run, "validation")
+    return _point(predict(pixels)[0], targets)
+
+
+def _point(logits: Floats, targets: Labels) -> dict[str, Any]:
+    point = least_threshold(softmax(logits), targets, error_rate=ERROR_RATE)
+    return {**point, "measured_on": f"{len(targets)} validation pictures of the same folder"}
+
+
+def _train(run: Run, names: list[str], progress: Progress | None) -> Run:
+    settings = run.facts["settings"]
+    photos, preprocess = _read(settings, names, progress)
+    labels = sorted({label_of(name) for name in photos.names})
+    if lost := sorted({label_of(name) for name in names} - set(labels)):
+        raise DataError(f"{lost[0]} has no picture that can be read: add some or remove the folder")
+    parts = split(
+        photos.names, photos.digests, seed=settings["seed"], held_out=settings["held_out"]
+    )
+    if "labels" in run.facts and {p: run.split.get(p) for p in PARTS} != parts:
+        raise DataError(
+            f"cannot resume {run.path}: the pictures in {settings['data']} are not those it began "
+            "with: put them back, or choose another --out"
+        )
+    run.write_split({**parts, "skipped": photos.skipped})
+    run.note(labels=labels, input=preprocess.to_dict())
+
+    where = {name: i for i, name in enumerate(photos.names)}
+    rows = {part: np.array([where[name] for name in parts[part]]) for part in PARTS}
+    targets = np.array([labels.index(label_of(name)) for name in photos.names], np.int64)
+    model = _fit(run, photos.pixels, targets, rows, progress)
+    run.save_model(model)
+
+    logits = {p: _logits(model, photos.pixels[rows[p]]) for p in ("validation", "test")}
+    table = confusion(logits["test"].argmax(axis=1), targets[rows["test"]], len(labels))
+    metrics = {
+        **accuracies(table),
+        "validation_accuracy": float(
+            np.mean(logits["validation"].argmax(axis=1) == targets[rows["validation"]])
+        ),
+        "parameters": int(model.count_params()),
+        "epochs": len(run.history),
+        "per_class": {label: float(table[i, i] / table[i].sum()) for i, label in enumerate(labels)},
+        "operating_point": _point(logits["validation"], targets[rows["validation"]]),
+        "confusion": table.tolist(),
+        "counts": counts(parts),
+        "skipped": len(photos.skipped),
+    }
+    write_report(
+        run,
+        metrics,
+        names=parts["test"],
+        pixels=photos.pixels[rows["test"]],
+        probabilities=softmax(logits["test"]),
+        targets=targets[rows["test"]],
+    )
+    run.write_metrics(metrics)
+    return run
+
+
+def _read(
+    settings: Mapping[str, Any], names: list[str], progress: Progress | None
+) -> tuple[Photos, Preprocess]:
+    told = settings["size"]
+    if told is None:
+        size_wh = _own_size(Path(settings["data"]), names)
+    else:
+        size_wh = (told, told) if isinstance(told, int) else (int(told[0]), int(told[1]))
+    preprocess = Preprocess(size_wh, settings["colour"] or "RGB")
+    photos = read_photos(
+        settings["data"],
+        names,
+        preprocess,
+        skip_broken=settings["skip_broken"],
+        progress=progress and (lambda done, of: progress("reading pictures", done, of, {})),
+    )
+    pixels = photos.pixels
+    grey = pixels.shape[-1] == 3 and bool((pixels == pixels[..., :1]).all())
+    if settings["colour"] is None and grey:
+        # With three equal channels OpenCV's grey is that channel: the same bytes as read as GRAY.
+        photos = Photos(
+            photos.names, np.ascontiguousarray(pixels[..., :1]), photos.digests, photos.skipped
+        )
+        preprocess = Preprocess(preprocess.size_wh, "GRAY")
+    return photos, preprocess
+
+
+def _own_size(root: Path, names: list[str]) -> tuple[int, int]:
+    """Width and height of the pictures where the first of each class agree on a small one."""
+    first = {label_of(name): name for name in reversed(names)}
+    sizes = set()
+    for name in first.values():
+        try:
+            height, width = decode_image((root / name).read_bytes()).shape[:2]
+        except (DataError, OSError):
+            continue  # read_photos tells of broken files, all at once
+        sizes.add((int(width), int(height)))
+    own = sizes.pop() if len(sizes) == 1 else (LARGEST_OWN_SIZE,) * 2
+    return own if min(own) >= SIDES[0] and max(own) <= LARGEST_OWN_SIZE else (LARGEST_OWN_SIZE,) * 2
+
+
+def _fit(
+    run: Run,
+    pixels: Image,
+    targets: Labels,
+    rows: Mapping[str, Any],
+    progress: Progress | None,
+) -> Any:
+    settings = run.facts["settings"]
+    classes = len(run.facts["labels"])
+    keras.utils.set_random_seed(settings["seed"])
+    model = build(
+        settings["network"],
+        input_shape=pixels.shape[1:],
+        classes=classes,
+        channels=settings["channels"],
+    )
+    batches = Batches(pixels[rows["train"]], targets[rows["train"]], classes, settings)
+    steps = settings["epochs"] * len(batches)
+    warm_up = min(len(batches), steps // 10)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        settings["learning_rate"] / 10,
+        max(1, steps - warm_up),
+        warmup_target=settings["learning_rate"],
+        warmup_steps=warm_up,
+    )
+    model.compile(
+        keras.optimizers.AdamW(schedule, weight_decay=settings["weight_decay"]),
+        keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=settings["label_smoothing"]
+        ),
+        metrics=["accuracy"],
+    )
+
+    def validate() -> dict[str, float]:
+        held_out = targets[rows["validation"]]
+        logits = _logits(model, pixels[rows["validation"]])
+        return {
+            "loss": cross_entropy(logits, held_out),
+            "accuracy": float(np.mean(logits.argmax(axis=1) == held_out)),
+        }
+
+    fit(
+        model,
+        batches,
+        run,
+        stage="classifier",
+        epochs=settings["epochs"],
+        validate=validate,
+        monitor="loss",
+        mode="min",
+        patience=settings["patience"],
+        progress=progress,
+    )
+    return model
+
+
+def _logits(model: Any, pixels: Image) -> Floats:
+    return np.asarray(model.predict(to_network(pixels), batch_size=256, verbose=0), np.float32)
+
+
+def _check(settings: Mapping[str, Any]) -> None:
+    if settings["network"] not in NETWORKS:
+        raise DataError(
+            f"expected a network out of {', '.join(NETWORKS)}. Received: {settings['network']!r}"
+        )
+    for name in ("epochs", "batch_size", "learning_rate"):
+        if not settings[name] > 0:
+            raise DataError(f"expected {name} above 0. Received: {settings[name]}")
+    size = settings["size"]
+    sides = [size] if isinstance(size, int) else size or []
+    if sides and not SIDES[0] <= min(sides) <= max(sides) <= SIDES[1]:
+        raise DataError(f"expected a size of {SIDES[0]} to {SIDES[1]} pixels. Received: {size}")
+    if settings["mirror"] and not settings["augment"]:
+        raise DataError("mirror is a part of augment, which is off: turn it on or leave mirror out")

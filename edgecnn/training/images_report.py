@@ -1,0 +1,149 @@
+"""The report of a classifier's training: ``report.html``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.data.folders import PARTS
+from edgecnn.images import Floats, Image
+from edgecnn.report import page, plots
+from edgecnn.training.measures import interval
+from edgecnn.training.run import REPORT, Run
+
+SHOWN = 24
+"""Pictures at most among the worst mistakes."""
+
+
+def write_report(
+    run: Run,
+    metrics: Mapping[str, Any],
+    *,
+    names: Sequence[str],
+    pixels: Image,
+    probabilities: Floats,
+    targets: npt.NDArray[np.int64],
+) -> None:
+    """Write ``report.html`` into the run folder.
+
+    Args:
+        metrics: what goes into ``metrics.json``.
+        names, pixels, probabilities, targets: of the test pictures: ``(N, H, W, C)`` uint8,
+            ``(N, K)`` and ``(N,)``.
+    """
+    labels, table = run.facts["labels"], np.asarray(metrics["confusion"])
+    sections = [
+        page.Section("Result", _result(run, metrics, table)),
+        page.Section(
+            "Learning curves",
+            page.plot(
+                lambda dark: plots.curves(run.history, dark=dark),
+                "Loss and accuracy by epoch, for training and validation",
+                "Training figures are of augmented pictures with smoothed labels, so they can be "
+                "worse than the validation's.",
+            ),
+        ),
+        page.Section(
+            "Confusion on the test pictures",
+            page.plot(
+                lambda dark: plots.confusion_matrix(table, labels, dark=dark),
+                "Confusion matrix of the test pictures",
+            ),
+        ),
+        page.Section("Classes", _classes(labels, metrics, table)),
+        _worst(labels, run.facts["input"]["order"], names, pixels, probabilities, targets),
+        page.Section("Settings", _settings(run)),
+    ]
+    if skipped := run.split["skipped"]:
+        sections.insert(
+            -1, page.Section("Left out", page.table(("file", "why"), [*skipped.items()]))
+        )
+    title = f"Recognising {len(labels)} classes"
+    page.write(run.path / REPORT, title, sections)
+
+
+def _result(run: Run, metrics: Mapping[str, Any], table: npt.NDArray[np.int64]) -> str:
+    point = metrics["operating_point"]
+    right, of = int(np.trace(table)), int(table.sum())
+    low, high = interval(right, of)
+    width, height = run.facts["input"]["size_wh"]
+    seconds = sum(float(row["seconds"]) for row in run.history)
+    return page.figures(
+        {
+            "Test accuracy": f"{100 * right / of:.1f} %\n{right} of {of} right; 95 % interval "
+            f"{100 * low:.1f}–{100 * high:.1f} %",
+            "Parameters": f"{metrics['parameters']:,}\n{run.facts['settings']['network']} network, "
+            f"input {width}×{height} {run.facts['input']['order']}",
+            "Threshold": f"{point['threshold']:.2f}\nbelow it the answer is unknown; "
+            f"{100 * point['error_rate']:.1f} % of {point['trials']} answers at or above it "
+            "were wrong on validation",
+            "Training": f"{seconds:.0f} s\n{metrics['epochs']} epochs",
+        }
+    )
+
+
+def _classes(
+    labels: Sequence[str], metrics: Mapping[str, Any], table: npt.NDArray[np.int64]
+) -> str:
+    rows = []
+    for i, label in enumerate(labels):
+        wrong = table[i].copy()
+        wrong[i] = 0
+        taken = f"{labels[int(wrong.argmax())]} ({wrong.max()})" if wrong.any() else ""
+        seen = [metrics["counts"][part][label] for part in PARTS]
+        rows.append((label, *seen, f"{100 * metrics['per_class'][label]:.1f} %", taken))
+    return page.table(("class", *PARTS, "test accuracy", "most often taken for"), rows)
+
+
+def _worst(
+    labels: Sequence[str],
+    order: str,
+    names: Sequence[str],
+    pixels: Image,
+    probabilities: Floats,
+    targets: npt.NDArray[np.int64],
+) -> page.Section:
+    """The surest of the wrong answers, or the least sure of the right ones where all are."""
+    answers, sureness = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(answers != targets)
+    if len(wrong):
+        heading = f"Worst mistakes ({min(SHOWN, len(wrong))} of {len(wrong)})"
+        shown = wrong[np.argsort(-sureness[wrong], kind="stable")][:SHOWN]
+    else:
+        heading = "No mistake among the test pictures; these were the least sure"
+        shown = np.argsort(sureness, kind="stable")[:SHOWN]
+    return page.Section(
+        heading,
+        page.gallery(
+            [
+                (
+                    plots.picture(pixels[i], order=order),
+                    f"{_taken(labels[targets[i]], labels[answers[i]])}, {100 * sureness[i]:.0f} %",
+                    names[i],
+                )
+                for i in shown
+            ]
+        ),
+    )
+
+
+def _taken(true: str, answer: str) -> str:
+    return true if true == answer else f"{true} → {answer}"
+
+
+def _settings(run: Run) -> str:
+    settings = run.facts["settings"]
+    rows = [(name.replace("_", " "), _plain(value)) for name, value in settings.items()]
+    rows += [(name, value) for name, value in run.facts["versions"].items()]
+    return page.table(("setting", "value"), rows)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " × ".join(map(str, value))
+    return "the network's or the pictures' own" if value is None else str(value)

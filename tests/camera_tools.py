@@ -1,0 +1,104 @@
+"""Real sources for tests of the camera app, made on the fly: a video file, a network camera."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from edgecnn.faces.types import Detection, Recognition
+from edgecnn.images import Image
+
+SIZE_WH = (64, 48)
+STEP = 20
+
+
+def picture(index: int, size_wh: tuple[int, int] = SIZE_WH) -> Image:
+    """A grey picture that tells its number: 0, 20, 40 ... even after a lossy codec."""
+    return np.full((size_wh[1], size_wh[0], 3), index * STEP % 256, np.uint8)
+
+
+def number_of(image_bgr: Image) -> int:
+    """The inverse of :func:`picture`, for numbers below 12."""
+    return round(float(image_bgr.mean()) / STEP)
+
+
+def make_video(path: Path, count: int = 10, fps: float = 20.0) -> Path:
+    """A video of ``picture(0)``, ``picture(1)`` ..."""
+    code = cv2.VideoWriter_fourcc(*("mp4v" if path.suffix == ".mp4" else "MJPG"))
+    writer = cv2.VideoWriter(str(path), code, fps, SIZE_WH)
+    assert writer.isOpened()
+    for i in range(count):
+        writer.write(picture(i))
+    writer.release()
+    return path
+
+
+def make_folder(path: Path, count: int = 10) -> Path:
+    """A folder of ``picture(0)`` ... named 0.png to 10.png and beyond."""
+    path.mkdir()
+    for i in range(count):
+        assert cv2.imwrite(str(path / f"{i}.png"), picture(i))
+    return path
+
+
+def face(name: str | None = "Ann", score: float | None = 0.8, track: int = 1) -> Recognition:
+    """A recognised face in the middle of a small picture."""
+    box = np.array([20, 15, 44, 40], np.float32)
+    return Recognition(Detection(box, 0.9, np.zeros((5, 2), np.float32)), track, name, score)
+
+
+@dataclass
+class NetworkCamera:
+    """What :func:`network_camera` serves; ``frames`` is how many a connection gets."""
+
+    address: str
+    frames: int
+    connections: int = 0
+
+
+@contextmanager
+def network_camera(frames: int = 1000, fps: float = 50.0) -> Iterator[NetworkCamera]:
+    """An MJPEG camera on the loopback, as cheap network cameras are: HTTP, multipart, JPEG."""
+    gone = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            camera.connections += 1
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            try:
+                for i in range(camera.frames):
+                    if gone.is_set():
+                        return
+                    jpeg = cv2.imencode(".jpg", picture(i % 12))[1].tobytes()
+                    head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                    self.wfile.write(b"--frame\r\n" + head.encode() + jpeg + b"\r\n")
+                    time.sleep(1 / fps)
+            except OSError:
+                return  # the reader has gone, as readers do
+
+        def log_message(self, *args: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    camera = NetworkCamera(f"http://127.0.0.1:{server.server_address[1]}/video", frames)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield camera
+    finally:
+        gone.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,97 @@
+"""For all tests: a clean user environment, the research data, and no silent skips in CI."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+USER_ENV = dict(os.environ)
+DATA = Path(USER_ENV.get("EDGECNN_SHARED_DATA") or ROOT.parent / "shared" / "data").resolve()
+IN_CI = USER_ENV.get("CI", "").lower() in ("1", "true")
+
+NO_DATA = "no research data"
+ALLOWED_SKIPS = {
+    "this machine has no /dev/video0": "a V4L2 camera is hardware; tests without one stand beside",
+}
+"""Reason of a skip (its beginning) to why CI must live with it. With ``CI=true`` any other skip
+fails the run."""
+
+
+@pytest.fixture(autouse=True)
+def clean_user(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, matplotlib_home: Path
+) -> Path:
+    """No ``EDGECNN_*`` from outside, and the user's folders in a fresh temporary one."""
+    for name in list(os.environ):
+        if name.startswith("EDGECNN_"):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("CONFIG", "CACHE", "DATA", "STATE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
+    monkeypatch.setenv("MPLCONFIGDIR", str(matplotlib_home))
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    return home
+
+
+@pytest.fixture(scope="session")
+def matplotlib_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for matplotlib's font list, which takes seconds to make."""
+    return tmp_path_factory.mktemp("matplotlib")
+
+
+@pytest.fixture(scope="session")
+def user_env() -> dict[str, str]:
+    """The environment pytest was started in, for tools such as pip that need its settings."""
+    return dict(USER_ENV)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The research data; a test that asks for it carries ``@pytest.mark.data``."""
+    return DATA
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not DATA.is_dir():
+        for item in items:
+            if item.get_closest_marker("data"):
+                item.add_marker(pytest.mark.skip(reason=f"{NO_DATA} in {DATA}"))
+
+
+def _forbidden(config: pytest.Config) -> list[str]:
+    """In CI, the skips that nobody has given a reason for in :data:`ALLOWED_SKIPS`."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if not IN_CI or reporter is None:
+        return []
+    skips = [
+        (r.nodeid, str(r.longrepr[2]).removeprefix("Skipped: "))
+        for r in reporter.stats.get("skipped", [])
+    ]
+    return [
+        f"{test}: {reason}"
+        for test, reason in skips
+        if not reason.startswith((NO_DATA, *ALLOWED_SKIPS))
+    ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _forbidden(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for line in _forbidden(config):
+        terminalreporter.write_line(f"CI does not allow this skip: {line}", red=True)

@@ -1,0 +1,104 @@
+"""Run the tests on every Python found here: ``python tests/matrix.py [board|workstation|all]``.
+
+The board part installs the base package alone and runs the tests of what runs on a board; the
+workstation part installs all extras and runs the whole suite. Each Python gets an environment in
+``.venv-matrix``, which later runs use again. Needs nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENTS = ROOT / ".venv-matrix"
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+"""What ai-edge-litert and TensorFlow both have wheels for."""
+
+BOARD_TESTS = (
+    "bundle", "camera", "cli_camera", "cli_doctor", "cli_enroll", "cli_people", "devices", "errors",
+    "events", "faces", "images", "runtime", "storage",
+)  # fmt: skip
+"""``tests/test_NAME*.py`` that the base install alone can run."""
+
+PARTS = {
+    "board": ("-e .", "pytest>=8.3"),
+    "workstation": ("-e .[dev,demo]",),
+}
+"""Part to what pip installs."""
+
+
+def interpreters() -> dict[str, Path]:
+    """Version, such as ``3.12``, to an interpreter that really runs and can make environments."""
+    home = Path.home()
+    found: dict[str, Path] = {}
+    for wanted in PYTHONS:
+        name = f"python{wanted}"
+        places = [Path(p) / name for p in os.environ.get("PATH", "").split(os.pathsep) if p]
+        for versions in (
+            Path(os.environ.get("PYENV_ROOT", home / ".pyenv")) / "versions",
+            home / ".local" / "share" / "uv" / "python",
+        ):
+            places += sorted(versions.glob(f"*{wanted}*/bin/{name}"))
+        for place in places:
+            if place.is_file() and _runs(place, wanted):
+                found[wanted] = place
+                break
+    return found
+
+
+def _runs(python: Path, wanted: str) -> bool:
+    code = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
+    try:
+        # A pyenv shim is a file that may refuse to run: only its answer counts.
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0 and done.stdout.strip() == wanted
+
+
+def tests_of(part: str) -> list[str]:
+    """Arguments for pytest."""
+    if part == "workstation":
+        return ["-n", "2", "--dist", "loadfile", "--ignore-glob=*/test_project_*"]
+    files = {f for name in BOARD_TESTS for f in ROOT.glob(f"tests/test_{name}*.py")}
+    return [str(f) for f in sorted(files)]
+
+
+def run(part: str, python: Path, version: str) -> bool:
+    """Install and test one part on one Python; true where all went well."""
+    environment = ENVIRONMENTS / f"{part}-{version}"
+    inside = environment / "bin" / "python"
+    packages = [word for package in PARTS[part] for word in package.split(" ")]
+    commands = [
+        *([] if inside.exists() else [[python, "-m", "venv", environment]]),
+        [inside, "-m", "pip", "install", "--quiet", *packages],
+        [inside, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests_of(part)],
+    ]
+    return all(subprocess.run(c, cwd=ROOT).returncode == 0 for c in commands)
+
+
+def main(chosen: str) -> int:
+    if chosen not in (*PARTS, "all"):
+        print(f"expected board, workstation or all. Received: {chosen}", file=sys.stderr)
+        return 2
+    pythons = interpreters()
+    lines = [f"{v}: not installed here, not tested" for v in PYTHONS if v not in pythons]
+    failed = not pythons
+    for part in PARTS if chosen == "all" else (chosen,):
+        for version, python in pythons.items():
+            print(f"== {part} on Python {version} ({python})", flush=True)
+            start = time.monotonic()
+            passed = run(part, python, version)
+            failed |= not passed
+            took = time.monotonic() - start
+            lines.append(f"{version} {part}: {'passed' if passed else 'FAILED'} in {took:.0f} s")
+    print("\n".join(["", *lines]))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "all"))

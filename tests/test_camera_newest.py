@@ -1,0 +1,198 @@
+"""The thread that keeps the newest frame, over cameras whose every move is known."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from queue import Queue
+
+import pytest
+from camera_tools import network_camera, picture
+
+from edgecnn.camera.sources import Frame, Newest, Source, open_source
+from edgecnn.errors import CameraError
+
+FAST = (0.01, 0.01, 0.01)
+
+
+class Scripted(Source):
+    """A camera that gives what the test puts into its queue; None ends it."""
+
+    name, live, fps = "scripted", True, 30.0
+
+    def __init__(self) -> None:
+        self.queue: Queue[Frame | Exception | None] = Queue()
+        self.reads, self.given = 0, 0
+        self.closed = threading.Event()
+
+    def read(self) -> Frame | None:
+        self.reads += 1
+        item = self.queue.get(timeout=10)
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    def close(self) -> None:
+        self.closed.set()
+
+    def give(self, *ages_s: float) -> None:
+        """Queue a frame for each age, and wait until the thread has taken them all."""
+        for age in ages_s:
+            self.queue.put(Frame(picture(0), 99.0, 99, time.monotonic() - age))
+        self.given += len(ages_s)
+        until(lambda: self.reads == self.given + 1)
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for a thread, 5 s at most."""
+    end = time.monotonic() + 5
+    while not true():
+        assert time.monotonic() < end, "the thread did not get there"
+        time.sleep(0.002)
+
+
+@pytest.fixture
+def camera() -> Iterator[Scripted]:
+    scripted = Scripted()
+    yield scripted
+    scripted.queue.put(None)
+
+
+def test_only_the_newest_frame_is_read_and_only_once(camera: Scripted) -> None:
+    with Newest(lambda: camera) as source:
+        camera.give(0.3, 0.2, 0.1)
+        until(lambda: source.skipped == 2)
+        frame = source.read()
+        assert frame is not None and frame.index == 2
+        reader = threading.Thread(target=source.read, daemon=True)
+        reader.start()
+        reader.join(0.05)
+        assert reader.is_alive(), "the same frame must not come twice"
+        camera.give(0)
+        reader.join(5)
+        assert not reader.is_alive()
+        camera.queue.put(None)
+
+
+def test_a_late_frame_is_passed_over(camera: Scripted) -> None:
+    with Newest(lambda: camera, max_age_s=1.0) as source:
+        camera.give(1.5)
+        threading.Timer(0.05, camera.give, (0.0,)).start()
+        frame = source.read()
+        assert frame is not None and frame.index == 1
+        assert time.monotonic() - frame.taken_s < 1
+        assert source.skipped == 1
+        camera.queue.put(None)
+
+
+def test_times_count_from_the_beginning(camera: Scripted) -> None:
+    with Newest(lambda: camera) as source:
+        time.sleep(0.05)
+        camera.give(0)
+        frame = source.read()
+        assert frame is not None and 0.05 <= frame.time_s < 5
+        camera.queue.put(None)
+
+
+def test_a_camera_that_is_not_there_fails_at_once() -> None:
+    asked = []
+
+    def refuse() -> Source:
+        asked.append(1)
+        raise CameraError("no camera")
+
+    with pytest.raises(CameraError, match="no camera"):
+        Newest(refuse)
+    assert len(asked) == 1, "there is nothing to wait for at the start"
+
+
+def test_a_camera_that_stops_is_opened_again() -> None:
+    cameras = [Scripted(), Scripted()]
+    remaining = iter(cameras)
+    with Newest(lambda: next(remaining), waits_s=FAST) as source:
+        cameras[0].give(0)
+        assert source.read() is not None
+        cameras[0].queue.put(None)
+        until(lambda: cameras[1].reads == 1)
+        assert cameras[0].closed.is_set()
+        cameras[1].give(0)
+        frame = source.read()
+        assert frame is not None and frame.index == 1, "numbers go on"
+        cameras[1].queue.put(None)
+
+
+def test_a_camera_that_stays_away_is_given_up_with_the_reason(camera: Scripted) -> None:
+    opened = 0
+
+    def open_once() -> Source:
+        nonlocal opened
+        opened += 1
+        if opened > 1:
+            raise CameraError("/dev/video0 is gone")
+        return camera
+
+    with Newest(open_once, waits_s=FAST) as source:
+        camera.give(0)
+        assert source.read() is not None
+        camera.queue.put(None)
+        with pytest.raises(CameraError, match=r"did not come back in 0.03 s .*is gone"):
+            source.read()
+        assert opened == 1 + len(FAST)
+        with pytest.raises(CameraError):
+            source.read()
+
+
+def test_the_last_frame_before_the_end_is_still_read(camera: Scripted) -> None:
+    with Newest(lambda: camera, waits_s=()) as source:
+        camera.give(0)
+        camera.queue.put(None)
+        until(camera.closed.is_set)
+        assert source.read() is not None
+        with pytest.raises(CameraError):
+            source.read()
+
+
+def test_a_fault_in_the_thread_reaches_the_reader(camera: Scripted) -> None:
+    with Newest(lambda: camera) as source:
+        camera.queue.put(ZeroDivisionError("a defect"))
+        with pytest.raises(ZeroDivisionError, match="a defect"):
+            source.read()
+    assert camera.closed.is_set()
+
+
+def test_stop_ends_a_read_that_waits(camera: Scripted) -> None:
+    stop = threading.Event()
+    with Newest(lambda: camera, stop) as source:
+        threading.Timer(0.05, stop.set).start()
+        began = time.monotonic()
+        assert source.read() is None
+        assert time.monotonic() - began < 2
+        camera.queue.put(None)
+
+
+def test_close_ends_the_thread_and_closes_the_camera(camera: Scripted) -> None:
+    source = Newest(lambda: camera, waits_s=(60.0,))
+    camera.queue.put(None)
+    until(camera.closed.is_set)
+    began = time.monotonic()
+    source.close()
+    assert time.monotonic() - began < 1, "the wait before the next attempt is cut short"
+    assert not [t for t in threading.enumerate() if t.name == "edgecnn-camera" and t.is_alive()]
+
+
+def test_a_slow_reader_of_a_real_stream_falls_behind_by_no_frame() -> None:
+    with network_camera(fps=60) as camera, open_source(camera.address) as source:
+        assert isinstance(source, Newest)
+        for _ in range(6):
+            time.sleep(0.1)  # a reader that does 10 of 60 frames a second
+            frame = source.read()
+            assert frame is not None
+        assert frame.index >= 11 and source.skipped >= 6
+
+
+def test_a_real_stream_that_breaks_off_comes_back() -> None:
+    with network_camera(frames=30) as camera, open_source(camera.address) as source:
+        while camera.connections < 2:
+            assert source.read() is not None
+        assert source.read() is not None

@@ -1,0 +1,337 @@
+"""One contract for every source, each a real one; and what is said when there is none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+import pytest
+from camera_tools import make_folder, make_video, network_camera, number_of, picture
+
+from edgecnn.camera.sources import SOURCES, Newest, Source, masked, open_source
+from edgecnn.camera.sources import v4l2 as v4l2_module
+from edgecnn.camera.sources.stream import Stream
+from edgecnn.camera.sources.v4l2 import V4L2, diagnosis, nodes
+from edgecnn.errors import CameraError, DataError
+
+
+@contextmanager
+def mp4(folder: Path) -> Iterator[str]:
+    yield str(make_video(folder / "clip.mp4"))
+
+
+@contextmanager
+def avi(folder: Path) -> Iterator[str]:
+    yield str(make_video(folder / "clip.avi"))
+
+
+@contextmanager
+def pictures(folder: Path) -> Iterator[str]:
+    yield str(make_folder(folder / "pictures"))
+
+
+@contextmanager
+def network(folder: Path) -> Iterator[str]:
+    with network_camera() as camera:
+        yield camera.address
+
+
+@contextmanager
+def device(folder: Path) -> Iterator[str]:
+    if not os.path.exists("/dev/video0"):
+        pytest.skip("this machine has no /dev/video0")
+    yield "/dev/video0"
+
+
+KINDS = [mp4, avi, pictures, network, device]
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
+    with request.param(tmp_path) as text, open_source(text) as opened:
+        yield opened
+
+
+def test_frames_are_pictures_with_rising_numbers_and_times(source: Source) -> None:
+    frames = [source.read() for _ in range(5)]
+    seen = [f for f in frames if f is not None]
+    assert len(seen) == 5
+    for frame in seen:
+        assert frame.image_bgr.dtype == np.uint8
+        assert frame.image_bgr.ndim == 3 and frame.image_bgr.shape[2] == 3
+        assert time.monotonic() - frame.taken_s < 5
+    indices, times = [f.index for f in seen], [f.time_s for f in seen]
+    assert indices == sorted(set(indices))
+    assert times == sorted(set(times)) and times[0] >= 0
+
+
+def test_says_what_it_is(source: Source) -> None:
+    assert source.name and source.fps > 0
+    assert source.live == isinstance(source, Newest)
+
+
+def test_closed_it_gives_nothing_more_and_closes_again(source: Source) -> None:
+    source.read()
+    source.close()
+    source.close()
+    assert source.read() is None
+
+
+@pytest.mark.parametrize("kind", [mp4, avi, pictures], ids=lambda kind: kind.__name__)
+def test_a_recording_gives_every_frame_once_in_order_and_ends(
+    kind: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    with kind(tmp_path) as text, open_source(text) as source:
+        frames = []
+        while (frame := source.read()) is not None:
+            frames.append(frame)
+            time.sleep(0.01)  # a slow reader loses nothing
+        assert source.read() is None
+        assert [number_of(f.image_bgr) for f in frames] == list(range(10))
+        assert [f.index for f in frames] == list(range(10))
+        assert [f.time_s for f in frames] == pytest.approx([i / source.fps for i in range(10)])
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
+def test_a_video_keeps_the_time_of_its_frame_rate(tmp_path: Path, suffix: str) -> None:
+    with open_source(str(make_video(tmp_path / f"clip{suffix}", 3, fps=12.5))) as source:
+        assert source.fps == pytest.approx(12.5)
+
+
+def test_pictures_come_in_the_order_of_their_numbers_without_the_other_files(
+    tmp_path: Path,
+) -> None:
+    folder = make_folder(tmp_path / "pictures", 12)
+    (folder / "notes.txt").write_text("no picture")
+    (folder / ".hidden.png").write_text("no picture either")
+    (folder / "inside.png").mkdir()
+    with open_source(str(folder)) as source:
+        frames = [source.read() for _ in range(12)]
+        assert [f and number_of(f.image_bgr) for f in frames] == list(range(12))
+        assert source.read() is None
+
+
+def test_one_picture_is_a_source_too(tmp_path: Path) -> None:
+    path = tmp_path / "photo.JPG"
+    path.write_bytes(cv2.imencode(".jpg", picture(3))[1].tobytes())
+    with open_source(str(path)) as source:
+        frame = source.read()
+        assert frame is not None and number_of(frame.image_bgr) == 3
+        assert source.read() is None
+
+
+def test_a_video_that_is_cut_off_ends_where_it_is_cut_off(tmp_path: Path) -> None:
+    whole = make_video(tmp_path / "whole.avi", 100).read_bytes()
+    path = tmp_path / "cut.avi"
+    path.write_bytes(whole[: len(whole) * 6 // 10])
+    with open_source(str(path)) as source:
+        count = 0
+        while source.read() is not None:
+            count += 1
+    assert 1 <= count < 100
+
+
+BROKEN: dict[str, Callable[[Path], object]] = {
+    "missing.mp4": lambda p: None,
+    "text.mp4": lambda p: p.write_text("this is no video" * 100),
+    "empty.mp4": lambda p: p.write_bytes(b""),
+    "numbered1.txt": lambda p: p.write_text("this is no video"),
+    "cut.mp4": lambda p: p.write_bytes(make_video(p.parent / "whole.mp4").read_bytes()[:-200]),
+    "folder": lambda p: p.mkdir(),
+    "folders": lambda p: (p / "Ann").mkdir(parents=True),
+    "/dev/video97": lambda p: None,
+    "97": lambda p: None,
+    "ftp://camera/video.mp4": lambda p: None,
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_cannot_be_watched_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    is_path = "/" not in name and not name.isdecimal()
+    path = tmp_path / name if is_path else Path(name)
+    BROKEN[name](path)
+    with pytest.raises(CameraError) as caught:
+        open_source(str(path) if is_path else name)
+    assert "\n" not in str(caught.value) and ": " in str(caught.value)
+    assert name.rpartition("/")[2] in str(caught.value)
+
+
+def test_a_broken_picture_in_a_folder_is_named(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "pictures", 2)
+    (folder / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n no more")
+    with open_source(str(folder)) as source:
+        assert source.read() is not None
+        with pytest.raises(DataError, match=r"1\.png"):
+            source.read()
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://cam.local/1", "rtsp://cam.local/1"),
+        ("rtsp://me:secret@cam/1", "rtsp://***@cam/1"),
+        ("rtsp://me:se@cr/et@cam/1", "rtsp://***@cam/1"),
+        ("http://cam/v?user=me&pwd=secret&channel=2", "http://cam/v?user=***&pwd=***&channel=2"),
+        ("http://cam/v?access_token=secret", "http://cam/v?access_token=***"),
+        ("http://cam/v?mail=a@b", "http://cam/v?mail=a@b"),
+        ("party@home.mp4", "party@home.mp4"),
+    ],
+)
+def test_credentials_are_masked(address: str, shown: str) -> None:
+    assert masked(address) == shown
+
+
+def test_an_address_where_nothing_answers_is_refused_without_its_password() -> None:
+    with pytest.raises(CameraError, match="expected video from") as caught:
+        open_source("rtsp://me:secret@127.0.0.1:9/1")
+    assert "secret" not in str(caught.value)
+
+
+def test_opencv_and_ffmpeg_do_not_talk_as_well(tmp_path: Path, root: Path) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("this is no video" * 100)
+    addresses = [str(text), "rtsp://me:secret@127.0.0.1:9/1", "97", "/dev/video97"]
+    code = (
+        "import sys\nfrom edgecnn.camera.sources import open_source\n"
+        "for text in sys.argv[1:]:\n"
+        "    try: open_source(text)\n"
+        "    except OSError: print('refused')\n"
+    )
+    run = [sys.executable, "-c", code, *addresses]
+    done = subprocess.run(run, cwd=root, capture_output=True, text=True, timeout=60)
+    assert (done.stdout.split(), done.stderr) == (["refused"] * len(addresses), "")
+
+
+def test_a_stream_that_stops_says_so_with_none() -> None:
+    with network_camera(frames=12) as camera, Stream(camera.address) as stream:
+        count = 0
+        while stream.read() is not None:
+            count += 1
+    assert 10 <= count <= 12
+
+
+def test_every_kind_of_source_is_under_the_contract(tmp_path: Path) -> None:
+    covered = set()
+    texts = [str(make_folder(tmp_path / "p", 1)), str(make_video(tmp_path / "c.avi"))]
+    for text in [*texts, "http://camera/video", "0"]:
+        covered |= {next(name for name, kind in SOURCES.items() if kind.accepts(text))}
+    assert covered == set(SOURCES)
+
+
+class FakeCapture:
+    """``cv2.VideoCapture`` of a camera that decodes some formats and not others."""
+
+    shapes: ClassVar[dict[str, tuple[int, ...] | None]] = {}
+
+    def __init__(self, name: str, backend: int) -> None:
+        self.name, self.fourcc = name, ""
+
+    def isOpened(self) -> bool:
+        return bool(self.shapes)
+
+    def set(self, key: int, value: float) -> bool:
+        if key == cv2.CAP_PROP_FOURCC:
+            self.fourcc = int(value).to_bytes(4, "little").decode()
+        return True
+
+    def get(self, key: int) -> float:
+        return 0.0
+
+    def grab(self) -> bool:
+        return self.shapes.get(self.fourcc) is not None
+
+    def retrieve(self) -> tuple[bool, Any]:
+        shape = self.shapes.get(self.fourcc)
+        return shape is not None, None if shape is None else np.zeros(shape, np.uint8)
+
+    read = retrieve
+
+    def release(self) -> None:
+        """Nothing to let go of."""
+
+
+@pytest.fixture
+def camera(monkeypatch: pytest.MonkeyPatch) -> type[FakeCapture]:
+    monkeypatch.setattr(cv2, "VideoCapture", FakeCapture)
+    FakeCapture.shapes = {}
+    return FakeCapture
+
+
+FLAT, WHOLE = (1, 480 * 640 * 3), (480, 640, 3)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [{"YUYV": WHOLE, "MJPG": WHOLE}, {"YUYV": FLAT, "MJPG": WHOLE}, {"YUYV": None, "MJPG": WHOLE}],
+)
+def test_a_camera_is_read_in_the_first_format_that_gives_pictures(
+    camera: type[FakeCapture], shapes: dict[str, Any]
+) -> None:
+    camera.shapes = shapes
+    with V4L2("0") as source:
+        frame = source.read()
+        assert source.name == "/dev/video0" and source.live
+        assert frame is not None and frame.image_bgr.shape == WHOLE
+
+
+def test_a_camera_that_gives_flat_buffers_is_refused(camera: type[FakeCapture]) -> None:
+    camera.shapes = {"YUYV": FLAT, "MJPG": None}
+    with pytest.raises(CameraError, match=r"\(1, 921600\) as YUYV, no frame as MJPG: .*v4l2-ctl"):
+        V4L2("0")
+
+
+def test_a_camera_whose_frames_turn_flat_is_refused(camera: type[FakeCapture]) -> None:
+    camera.shapes = {"YUYV": WHOLE}
+    with V4L2("0") as source:
+        camera.shapes = {"YUYV": FLAT}
+        with pytest.raises(CameraError, match=r"shape \(H, W, 3\)"):
+            source.read()
+
+
+def test_devices_are_listed_in_order_with_their_names(tmp_path: Path) -> None:
+    dev, sys = tmp_path / "dev", tmp_path / "sys"
+    dev.mkdir()
+    for name in ("video10", "video2", "video-other", "vcs"):
+        (dev / name).touch()
+    (sys / "video2").mkdir(parents=True)
+    (sys / "video2" / "name").write_text("HD Webcam\n")
+    assert nodes(dev, sys) == {str(dev / "video2"): "HD Webcam", str(dev / "video10"): ""}
+    assert list(nodes(dev, sys)) == [str(dev / "video2"), str(dev / "video10")]
+
+
+def test_without_a_camera_the_ones_that_are_there_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(v4l2_module, "nodes", lambda: {"/dev/video2": "HD Webcam"})
+    assert "has /dev/video2 (HD Webcam): choose one" in diagnosis("/dev/video97")
+    monkeypatch.setattr(v4l2_module, "nodes", lambda: {})
+    assert "no /dev/video*: plug a camera in" in diagnosis("/dev/video97")
+
+
+@pytest.mark.parametrize(
+    ("error", "cure"),
+    [
+        (13, "usermod -aG video"),
+        (16, "fuser -v"),
+        (19, "plug the camera in again"),
+        (0, "no camera"),
+    ],
+)
+def test_a_device_that_does_not_open_says_why(
+    monkeypatch: pytest.MonkeyPatch, error: int, cure: str
+) -> None:
+    def fail(path: str, flags: int) -> int:
+        if error:
+            raise OSError(error, os.strerror(error), path)
+        return os.dup(0)
+
+    monkeypatch.setattr(v4l2_module.os, "open", fail)
+    assert cure in diagnosis("/dev/video0")

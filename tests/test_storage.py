@@ -1,0 +1,115 @@
+"""Whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from edgecnn import storage
+from edgecnn.errors import DataError, StorageError
+from edgecnn.storage import sha256_of, storing, whole_file, whole_folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_hashes_a_file_of_any_size(tmp_path: Path) -> None:
+    for content in (b"", b"abc", os.urandom((1 << 20) + 1)):
+        (tmp_path / "f").write_bytes(content)
+        assert sha256_of(tmp_path / "f") == hashlib.sha256(content).hexdigest()
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.npz"
+    with whole_file(path) as draft:
+        draft.write_text("x")
+        assert draft.suffix == ".npz" and not path.exists()
+    assert path.read_text() == "x" and names(path.parent) == ["a.npz"]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
+def test_a_file_that_fails_leaves_the_old_one(tmp_path: Path, error: BaseException) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(type(error)), whole_file(path) as draft:
+        draft.write_text("half")
+        raise error
+    assert path.read_text() == "old" and names(tmp_path) == ["a.txt"]
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    message = r"could not write .*No space left on device"
+    with (
+        pytest.raises(StorageError, match=message) as e,
+        whole_file(tmp_path / "a.txt") as draft,
+    ):
+        draft.write_text("half")
+        with open("/dev/full", "w") as full:
+            full.write("more")
+    assert "\n" not in str(e.value) and names(tmp_path) == []
+
+
+def test_a_place_that_is_no_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="could not write"), whole_file(tmp_path / "file" / "a"):
+        pass
+    with pytest.raises(StorageError), whole_folder(tmp_path / "file" / "b"):
+        pass
+
+
+def test_our_own_faults_pass_through() -> None:
+    with pytest.raises(DataError), storing("x"):
+        raise DataError("photos")
+    with pytest.raises(StorageError, match=r"^exists$"), storing("x"):
+        raise StorageError("exists")
+
+
+def test_a_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
+    with whole_folder(tmp_path / "new" / "b") as draft:
+        (draft / "a").write_text("x")
+        assert not (tmp_path / "new" / "b").exists()
+    assert names(tmp_path / "new") == ["b"] and names(tmp_path / "new" / "b") == ["a"]
+    assert (tmp_path / "new" / "b").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_folder_that_exists_is_an_error_unless_told(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "old").write_text("")
+    with pytest.raises(StorageError, match="exists already"), whole_folder(tmp_path / "b"):
+        pass
+    with whole_folder(tmp_path / "b", replace=True) as draft:
+        (draft / "new").write_text("")
+    assert names(tmp_path) == ["b"] and names(tmp_path / "b") == ["new"]
+
+
+def test_a_folder_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "old").write_text("")
+    with pytest.raises(StorageError), whole_folder(tmp_path / "b", replace=True) as draft:
+        (draft / "half").write_text("")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert names(tmp_path) == ["b"] and names(tmp_path / "b") == ["old"]
+
+
+def test_the_old_folder_comes_back_where_the_last_step_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "old").write_text("")
+    rename = os.replace
+
+    def fail_once(source: str, target: str) -> None:
+        if Path(target) == tmp_path / "b" and not (Path(source) / "old").exists():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rename(source, target)
+
+    monkeypatch.setattr(storage.os, "replace", fail_once)
+    with pytest.raises(StorageError), whole_folder(tmp_path / "b", replace=True) as draft:
+        (draft / "new").write_text("")
+    assert names(tmp_path) == ["b"] and names(tmp_path / "b") == ["old"]

@@ -1,0 +1,247 @@
+"""The embedder's data, losses and training, on small made-up faces."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from edgecnn.data import aligned
+from edgecnn.data.augment_faces import augment_face
+from edgecnn.errors import DataError
+from edgecnn.images import Preprocess
+
+SMALL = {
+    "size": 32,
+    "epochs": 2,
+    "stage_epochs": 1,
+    "epoch_faces": 64,
+    "batch_size": 16,
+    "network": {"stem": 8, "first_expansion": 8, "stages": [[8, 16, 1], [8, 16, 1]],
+                "head": 16, "dimension": 8},
+}  # fmt: skip
+"""Settings of a network that trains in seconds."""
+
+
+def face(person: int, rng: np.random.Generator) -> np.ndarray:
+    """A person is a pattern of 4×4 colours; each picture has its own noise."""
+    pattern = np.random.default_rng(person).integers(0, 256, (4, 4, 3)).astype(np.uint8)
+    picture = cv2.resize(pattern, (32, 32), interpolation=cv2.INTER_LINEAR)
+    return np.clip(picture + rng.normal(0, 10, picture.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 made-up people with four pictures each, a folder for each."""
+    folder, rng = tmp_path_factory.mktemp("people"), np.random.default_rng(0)
+    for person in range(120):
+        (folder / f"p{person:03}").mkdir()
+        for k in range(4):
+            cv2.imwrite(str(folder / f"p{person:03}/{k}.png"), face(person, rng))
+    return folder
+
+
+def test_index_of_folders(people: Path) -> None:
+    index = aligned.index(people)
+    assert len(index) == 480
+    assert index["p007/2.png"] == "p007"
+
+
+def test_index_csv_with_zip(tmp_path: Path) -> None:
+    png = cv2.imencode(".png", face(1, np.random.default_rng(0)))[1].tobytes()
+    with zipfile.ZipFile(tmp_path / "aaf.zip", "w") as z:
+        z.writestr("aaf/0.png", png)
+    with zipfile.ZipFile(tmp_path / "wild.zip", "w") as z:
+        for k in range(3):
+            z.writestr(f"wild/{k}.png", png)
+    with open(tmp_path / "index.csv", "w", newline="") as f:
+        csv.writer(f).writerows(
+            [("file", "person"), ("aaf/0.png", ""), ("wild/0.png", "7"), ("wild/1.png", "7"),
+             ("wild/2.png", "")]
+        )  # fmt: skip
+    faces = aligned.load(tmp_path, aligned.index(tmp_path), Preprocess((32, 32)))
+    assert faces.pixels.shape == (4, 32, 32, 3)
+    # AAF shows another person in every picture; elsewhere no identity is no identity.
+    assert faces.persons.tolist() == [1, 0, 0, -1]
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        (None, "expected aligned faces"),
+        ("file,name\n", "columns file and person"),
+        ("file,person\n", "a line for each face"),
+    ],
+)
+def test_no_faces(tmp_path: Path, index: str | None, message: str) -> None:
+    if index is not None:
+        (tmp_path / "index.csv").write_text(index)
+    with pytest.raises(DataError, match=message):
+        aligned.index(tmp_path)
+
+
+def test_a_file_of_the_index_that_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "index.csv").write_text("file,person\na/b.png,1\n")
+    with pytest.raises(DataError, match=r"stands in the index but cannot be read"):
+        aligned.load(tmp_path, aligned.index(tmp_path), Preprocess((32, 32)))
+
+
+def test_parts_are_stable_and_of_their_size() -> None:
+    names = [str(i) for i in range(4000)]
+    parts = [aligned.part_of(n, 0, (0.1, 0.2)) for n in names]
+    assert parts == [aligned.part_of(n, 0, (0.1, 0.2)) for n in names]
+    assert parts != [aligned.part_of(n, 1, (0.1, 0.2)) for n in names]
+    assert 300 < parts.count("validation") < 500
+    assert 700 < parts.count("test") < 900
+
+
+def test_augmentation_is_seeded_and_keeps_the_shape() -> None:
+    picture = face(5, np.random.default_rng(0))
+    before = picture.copy()
+    made = [augment_face(picture, np.random.default_rng(k)) for k in range(40)]
+    again = [augment_face(picture, np.random.default_rng(k)) for k in range(40)]
+    assert all(m.shape == (32, 32, 3) and m.dtype == np.uint8 for m in made)
+    assert all((a == b).all() for a, b in zip(made, again, strict=True))
+    assert (picture == before).all()
+    assert sum((m != before).any() for m in made) > 30
+
+
+def test_losses_against_numpy() -> None:
+    from edgecnn.training.losses import angular_margin, cosine_distance, relative_error
+
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 5, 8)).astype(np.float32)
+    cosine = np.sum(a * b, 1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    assert np.asarray(cosine_distance(a, b)) == pytest.approx(1 - cosine, abs=1e-5)
+
+    target, output = rng.normal(size=(2, 6, 2, 2, 3)).astype(np.float32)
+    variance = target.reshape(-1, 3).var(0)
+    expected = (((target - output) ** 2) / variance).mean((1, 2, 3))
+    assert np.asarray(relative_error(target)(target, output)) == pytest.approx(expected, rel=1e-3)
+
+    cosines = np.array([[0.6, 0.1, -0.2], [0.0, 0.3, 0.9]], np.float32)
+    labels, margin, scale = np.array([0, 1]), 0.35, 32.0
+    logits = scale * cosines.astype(np.float64)
+    for i, k in enumerate(labels):
+        logits[i, k] = scale * np.cos(np.arccos(cosines[i, k]) + margin)
+    expected = np.log(np.exp(logits).sum(1)) - logits[[0, 1], labels]
+    found = np.asarray(angular_margin(margin, scale)(labels.astype(np.float32), cosines))
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def teacher_file(path: Path) -> Path:
+    """A small ONNX embedder for 32×32 faces with stages of the student's shapes."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(0)
+    nodes, weights, x, channels = [], [], "data", 3
+    for k, out in enumerate((8, 8, 8, 8)):
+        w = numpy_helper.from_array(
+            (rng.normal(size=(out, channels, 3, 3)) / (9 * channels) ** 0.5).astype(np.float32)
+            / (255 if k == 0 else 1),
+            f"w{k}",
+        )
+        weights.append(w)
+        stride = 1 if k == 3 else 2
+        nodes.append(helper.make_node("Conv", [x, f"w{k}"], [f"c{k}"], strides=[stride] * 2,
+                                      pads=[1] * 4, kernel_shape=[3, 3]))  # fmt: skip
+        nodes.append(helper.make_node("Relu", [f"c{k}"], [f"r{k}"]))
+        nodes.append(helper.make_node("Add", [f"r{k}", f"c{k}"], [f"s{k}"]))
+        x, channels = f"s{k}", out
+    nodes.append(helper.make_node("Flatten", [x], ["embedding"]))
+    graph = helper.make_graph(
+        nodes, "teacher",
+        [helper.make_tensor_value_info("data", TensorProto.FLOAT, ["n", 3, 32, 32])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 128])],
+        weights,
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    onnx.save(model, path)
+    return path
+
+
+def test_teacher_finds_its_stages(tmp_path: Path) -> None:
+    from edgecnn.training.teacher import Teacher
+
+    path = teacher_file(tmp_path / "teacher.onnx")
+    teacher = Teacher(path, [(8, 8, 8), (4, 4, 8)], threads=1)
+    assert (teacher.has_stages, teacher.dimension) == (True, 128)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3)).astype(np.uint8)
+    embeddings, stages = teacher(pixels, stages=True)
+    assert [s.shape for s in stages] == [(5, 8, 8, 8), (5, 4, 4, 8)]
+    # The last residual sum of that shape is the stage's end: here what the embedding flattens.
+    flat = stages[1].transpose(0, 3, 1, 2).reshape(5, -1)
+    assert embeddings == pytest.approx(flat / np.linalg.norm(flat, axis=1, keepdims=True), abs=1e-5)
+    assert not Teacher(path, [(8, 8, 9)], threads=1).has_stages
+
+
+def test_teacher_that_is_no_network(tmp_path: Path) -> None:
+    from edgecnn.errors import ModelError
+    from edgecnn.training.teacher import Teacher
+
+    (tmp_path / "t.onnx").write_bytes(b"not a network")
+    with pytest.raises(ModelError, match="not an ONNX network"):
+        Teacher(tmp_path / "t.onnx", [], threads=1)
+    with pytest.raises(ModelError, match="not an ONNX network"):
+        Teacher(tmp_path / "missing.onnx", [], threads=1)
+
+
+def trained(people: Path, out: Path, progress: Any = None, **settings: Any) -> Any:
+    from edgecnn.training import embedder
+
+    resume = out.exists()
+    return embedder.train(people, out, {**SMALL, **settings}, resume=resume, progress=progress)
+
+
+@pytest.mark.slow
+def test_distillation_goes_on_after_an_interruption(people: Path, tmp_path: Path) -> None:
+    settings = {"teacher": str(teacher_file(tmp_path / "teacher.onnx")),
+                "network": {**SMALL["network"], "dimension": 128}}  # fmt: skip
+
+    class Stop(Exception):
+        pass
+
+    def stop(stage: str, done: int, total: int, figures: dict[str, float]) -> None:
+        if stage.startswith("whole 2/"):
+            raise Stop
+
+    with pytest.raises(Stop):
+        trained(people, tmp_path / "run", stop, **settings)
+    run = trained(people, tmp_path / "run", **settings)
+    other = trained(people, tmp_path / "other", **settings)
+    assert [(r["stage"], r["epoch"]) for r in run.history] == [
+        ("stages", "1"), ("whole", "1"), ("whole", "2"),
+    ]  # fmt: skip
+    for mine, theirs in zip(run.history, other.history, strict=True):
+        assert float(mine["loss"]) == pytest.approx(float(theirs["loss"]), rel=0.02)
+    assert (run.path / "report.html").exists()
+    assert not (run.path / "checkpoint.npz").exists()
+
+
+@pytest.mark.slow
+def test_identities_alone_teach_people_apart(people: Path, tmp_path: Path) -> None:
+    from edgecnn.training import embedder
+
+    run = trained(people, tmp_path / "run", epochs=6, epoch_faces=400, learning_rate=5e-3)
+    split = run.split
+    assert not {f.split("/")[0] for f in split["train"]} & {f.split("/")[0] for f in split["test"]}
+    # Patterns that were never seen are told apart far better than by chance (0.5).
+    assert run.metrics["accuracy"] > 0.8
+    pixels, persons = embedder.samples(run, "train", 32, seed=0)
+    assert (pixels.shape, pixels.dtype, len(persons)) == ((32, 32, 32, 3), np.uint8, 32)
+
+
+def test_neither_teacher_nor_identities(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for k in range(60):
+        (tmp_path / f"data/p{k}").mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / f"data/p{k}/0.png"), face(k, rng))
+    with pytest.raises(DataError, match="expected a --teacher"):
+        trained(tmp_path / "data", tmp_path / "run")
