@@ -34,6 +34,8 @@ from edgecnn.bundle import (
     golden_outputs,
 )
 from edgecnn.errors import ConversionError, StorageError
+from edgecnn.faces.embed import fingerprint
+from edgecnn.faces.gallery import Gallery
 from edgecnn.images import Image, Preprocess
 from edgecnn.runtime.interpreter import Model
 from edgecnn.storage import sha256_of, whole_folder
@@ -97,6 +99,8 @@ def export(
         DataError: ``run_path`` is not a finished run.
         ConversionError: the converter failed, or int8 lost more than ``max_drop``.
         BundleError: ``parts`` is damaged or computes something else here.
+        GalleryError: a run of people's photos was made with another embedder than that of
+            ``parts``.
         StorageError: ``out`` exists or cannot be written; nothing is left behind.
     """
     run, out = Run(run_path), Path(out)
@@ -188,6 +192,8 @@ def _taken(bundle: Bundle, name: str) -> Part:
 def _people(run: Run, board: str, out: Path, parts: Bundle | None, replace: bool) -> Bundle:
     bundle = parts or Bundle(run.facts["settings"].get("bundle") or ASSETS)
     made = [_taken(bundle, name) for name in TASKS["faces"]]
+    with Gallery(run.path / GALLERY, fingerprint(bundle)):
+        pass  # it opens, and these are embeddings of the very embedder that goes along
     return _write(out, board, made, bundle.manifest.operating_point, run.path / GALLERY, replace)
 
 
@@ -219,6 +225,6 @@ def _write(
         text = dataclasses.replace(manifest, files=hashes).to_json()
         (draft / MANIFEST).write_text(text, "utf-8")
         if gallery is not None:
-            shutil.copyfile(gallery, draft / GALLERY)
+            shutil.copy(gallery, draft / GALLERY)  # stays readable by its owner alone
         Bundle(draft).self_test()
     return Bundle(out)

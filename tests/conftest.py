@@ -15,6 +15,7 @@ IN_CI = USER_ENV.get("CI", "").lower() in ("1", "true")
 NO_DATA = "no research data"
 ALLOWED_SKIPS = {
     "this machine has no /dev/video0": "a V4L2 camera is hardware; tests without one stand beside",
+    "could not import 'skimage": "an oracle that the board part of make test-matrix does without",
 }
 """Reason of a skip (its beginning) to why CI must live with it. With ``CI=true`` any other skip
 fails the run."""

@@ -26,7 +26,8 @@ THRESHOLD = 0.5
 def face(tint, seed=0, side=112):
     """A square of texture, ``(side, side, 3)`` uint8, nowhere darker than 40."""
     rng = np.random.default_rng(seed)
-    grey = cv2.resize(rng.integers(-45, 45, (28, 28)).astype(np.float32), (side, side))
+    coarse, fine = (rng.uniform(-35, 35, (n, n)).astype(np.float32) for n in (6, 28))
+    grey = cv2.resize(coarse, (side, side)) + cv2.resize(fine, (side, side))
     grey = grey + rng.normal(0, 6, (side, side))
     shade = np.array(tint) + rng.normal(0, 2, 3)
     return np.clip(140 + grey[..., None] + shade, 40, 255).astype(np.uint8)

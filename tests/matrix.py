@@ -19,7 +19,7 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 """What ai-edge-litert and TensorFlow both have wheels for."""
 
 BOARD_TESTS = (
-    "bundle", "camera", "cli_camera", "cli_doctor", "cli_enroll", "cli_people", "devices", "errors",
+    "bundle", "camera", "cli_camera", "cli_doctor", "cli_people", "devices", "errors",
     "events", "faces", "images", "runtime", "storage",
 )  # fmt: skip
 """``tests/test_NAME*.py`` that the base install alone can run."""

@@ -137,6 +137,10 @@ REFUSALS: dict[str, tuple[list[str], str]] = {
     "no video": (["{bundle}", "--source", "{tmp}/text.mp4"], "expected a video"),
     "no stream": (["{bundle}", "--source", "rtsp://a:b@127.0.0.1:9/"], "rtsp://***@127.0.0.1"),
     "video format": (["{bundle}", "--source", "{clip}", "--out-video", "x.mkv"], ".mp4 or .avi"),
+    "video over source": (
+        ["{bundle}", "--source", "{clip}", "--out-video", "{tmp}/../{tmp.name}/clip.avi"],
+        "expected another output than the source",
+    ),
     "events folder": (["{bundle}", "--source", "{clip}", "--events", "{tmp}"], "could not write"),
 }
 

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from edgecnn.cli import demo, demo_digits, demo_faces, demo_page, demo_score
-from edgecnn.cli.demo_faces import BOXES, FIRST, SECOND, Watched
+from edgecnn.cli.demo_faces import BOXES, FIRST, SECOND
 from edgecnn.cli.demo_score import count, judge
 from edgecnn.errors import EdgeCNNError, MissingExtra, StorageError
 from edgecnn.faces.types import Detection, Recognition

@@ -2,13 +2,13 @@
 
 import json
 
-import pytest
-
 import face_doubles as fake
+import pytest
+from face_doubles import ANN, BOB, scene
+
 from edgecnn.cli import main
 from edgecnn.faces.embed import fingerprint
 from edgecnn.faces.gallery import Gallery
-from face_doubles import ANN, BOB, scene
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
 """Each photo's fate."""
 
 import cv2
+import face_doubles as fake
 import numpy as np
 import pytest
+from face_doubles import ANN, BOB, THRESHOLD, face, scene
 
-import face_doubles as fake
 from edgecnn.errors import DataError
 from edgecnn.faces.enrol import (
     USED,
@@ -17,7 +18,6 @@ from edgecnn.faces.enrol import (
 )
 from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.types import Detection
-from face_doubles import ANN, BOB, THRESHOLD, face, scene
 
 
 def look(picture, name="Ann", source="a.png"):

@@ -14,7 +14,8 @@ import pytest
 
 from edgecnn.errors import GalleryError, StorageError
 from edgecnn.faces.exchange import export_people, import_people
-from edgecnn.faces.gallery import LONGEST_NAME, Gallery, Sample, clean_name
+from edgecnn.faces.gallery import Gallery, Sample
+from edgecnn.faces.names import LONGEST_NAME, clean_name
 
 SHA, OTHER_SHA = "ab" * 32, "cd" * 32
 

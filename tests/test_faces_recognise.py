@@ -1,14 +1,14 @@
 """The whole chain on frames of coloured squares: who gets a name, who must not, and when."""
 
+import face_doubles as fake
 import numpy as np
 import pytest
+from face_doubles import ANN, BOB, CID, THRESHOLD, face, scene
 
-import face_doubles as fake
 from edgecnn.errors import GalleryError
 from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.recognise import STAGES, Recogniser
 from edgecnn.faces.types import Detection
-from face_doubles import ANN, BOB, CID, THRESHOLD, face, scene
 
 SHA = "ab" * 32
 

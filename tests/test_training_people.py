@@ -2,16 +2,16 @@
 
 import json
 
+import face_doubles as fake
 import numpy as np
 import pytest
+from face_doubles import ANN, BOB, CID, scene
 
-import face_doubles as fake
 from edgecnn.data.photos import list_people
 from edgecnn.errors import DataError, StorageError
 from edgecnn.faces.embed import fingerprint
 from edgecnn.faces.gallery import Gallery, Sample
 from edgecnn.training.people import DEFAULTS, confusable, leave_one_out, train
-from face_doubles import ANN, BOB, CID, scene
 
 
 @pytest.fixture
@@ -65,9 +65,10 @@ def test_where_nobody_can_be_used_the_run_tells_why(bundle, tmp_path):
     with pytest.raises(DataError, match=r"1 no face.*one sharp face"):
         train(tmp_path / "photos", tmp_path / "run", settings)
     assert not (tmp_path / "run" / "gallery.sqlite").exists()
-    assert "no face" in json.loads((tmp_path / "run" / "split.json").read_text())["photos"]["Ann"][
-        "a.png"
-    ]
+    assert (
+        "no face"
+        in json.loads((tmp_path / "run" / "split.json").read_text())["photos"]["Ann"]["a.png"]
+    )
     fake.save(tmp_path / "photos" / "Ann" / "b.png", fake.portrait(ANN))
     run = train(tmp_path / "photos", tmp_path / "run", settings, resume=True)
     assert run.metrics["leave_one_out_alone"] == 1

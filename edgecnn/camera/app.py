@@ -11,6 +11,7 @@ from pathlib import Path
 from edgecnn.bundle import Bundle
 from edgecnn.camera.pipeline import Sink, Stats, load, run
 from edgecnn.camera.sources import Source, open_source
+from edgecnn.errors import StorageError
 
 LIVE_VIDEO_FPS = 15.0
 """Most frames a second of a live source's video: recognition is rarely faster on a board, and
@@ -55,10 +56,12 @@ def watch(
     Raises:
         BundleError, ModelError, GalleryError: nothing can be recognised with these files.
         CameraError: the source cannot be opened, or stopped for good.
-        StorageError: an output cannot be written.
+        StorageError: an output cannot be written, or is the source.
         MissingExtra: this OpenCV has no window.
     """
     stop = stop or threading.Event()
+    if Path(source).resolve() in [Path(p).resolve() for p in (outputs.video, outputs.events) if p]:
+        raise StorageError(f"expected another output than the source {source}: name a new file")
     checked = Bundle(bundle)
     recogniser = load(checked, gallery, threads)
     nobody = checked.manifest.task == "faces" and gallery is None and not checked.gallery.exists()

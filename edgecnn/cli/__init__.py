@@ -57,6 +57,8 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line; a fault of the user's is one line and exit code 2."""
+    # Read once, when cv2 is first imported: its warnings would stand beside our one line.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     try:
         cli.main(args, standalone_mode=False)
     except EdgeCNNError as e:

@@ -105,7 +105,7 @@ def command(bundle: Path | None, as_json: bool, **options: Any) -> None:
         return
     click.echo(
         f"{found['bundle']}: {'×'.join(map(str, found['frame_wh']))} ({found['frame']}), "
-        f"{found['faces']} faces found, {found['threads']} threads"
+        f"{found['faces']} faces found, {found['threads']} threads, {found['people']} people"
     )
     invokes = {f"invoke {name}": took for name, took in found["invokes"].items()}
     click.echo(f"{'stage':<32}{'p50 ms':>10}{'p95 ms':>10}")

@@ -179,15 +179,14 @@ def _faces(faces: dict[str, Any], tours: Sequence[Watched]) -> str:
                 f"A synthetic camera goes over {faces['frames']} frames: it pans, zooms, turns by "
                 "up to 25°, goes out of focus, through half-shadows and near darkness; sensor "
                 f"noise and JPEG compression as of a webcam. {faces['empty_frames']} frames show "
-                f"nobody. {FIRST} was enrolled from one photo."
+                f"nobody. {FIRST} was enrolled from one photo. Mean time a frame: {stages}."
             ),
-            page.table(head, rows),
             page.plot(
                 lambda dark: demo_sheet.timeline(tours[0], dark),
                 "over the time of the tour, when each face is whole and what it was called",
                 f"The first tour, with only {FIRST} enrolled; time in seconds.",
             ),
-            page.paragraph(f"Mean time a frame: {stages}."),
+            page.table(head, rows),
         ]
     )
 
@@ -203,9 +202,9 @@ def _digits(digits: dict[str, Any]) -> str:
             for r in digits["dense"]
         ),
     ]
-    return page.table(("network", "parameters", "accuracy"), rows) + page.paragraph(
+    return page.paragraph(
         f"On {digits['test_pictures']} digits that none of them was trained on: {_rival(digits)}."
-    )
+    ) + page.table(("network", "parameters", "accuracy"), rows)
 
 
 def _files(out: Path) -> str:

@@ -84,7 +84,8 @@ def command(data: Path, task: str, out: Path | None, resume: bool, **options: An
 
     if not data.exists():
         raise DataError(f"expected photos or tables in {data}. It does not exist: check the path")
-    training.start_keras()
+    if task != "faces":  # which trains no network and does without Keras
+        training.start_keras()
     module = import_module(training.TASKS[task])
     given = {name: value for name, value in options.items() if value is not None}
     settings = training.settings_for(task, module.DEFAULTS, given)

@@ -56,4 +56,4 @@ class Augment:
             changed += rng.standard_normal(changed.shape, np.float32) * np.float32(
                 grain * self.noise
             )
-        return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(np.rint(changed), 0, 255), np.uint8)

@@ -47,7 +47,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self.epoch = 0
 
     def __len__(self) -> int:
-        return max(LEAST_BATCHES, math.ceil(len(self._targets) / self._size))
+        return max(LEAST_BATCHES, -(-len(self._targets) // int(self._size)))
 
     def __getitem__(self, index: int) -> tuple[Floats, Floats]:
         rows = self._order()[index * self._size : (index + 1) * self._size]

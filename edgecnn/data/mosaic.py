@@ -258,8 +258,8 @@ def spoil(image: Image, rng: np.random.Generator, noise: Floats) -> Image:
     if rng.random() < 0.8:
         dark = rng.random() < 0.15
         gamma = rng.uniform(1.3, 2.5) if dark else math.exp(rng.uniform(-0.45, 0.45))
-        gain, lift = (rng.uniform(0.25, 0.8), 0.0) if dark else (rng.uniform(0.65, 1.35), 0.0)
-        lift = rng.uniform(-30, 30) if not dark else rng.uniform(0, 20)
+        gain = rng.uniform(0.25, 0.8) if dark else rng.uniform(0.65, 1.35)
+        lift = rng.uniform(0, 20) if dark else rng.uniform(-30, 30)
         tint = rng.uniform(0.85, 1.15, 3) if rng.random() < 0.5 else np.ones(3)
         ramp = np.arange(256) / 255
         table = 255 * gain * ramp[:, None] ** gamma * tint + lift

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edgecnn.data.folders import LITTER
 from edgecnn.errors import DataError, GalleryError
-from edgecnn.faces.gallery import clean_name
+from edgecnn.faces.names import clean_name, folded
 
 
 def list_people(root: str | Path) -> dict[str, list[Path]]:
@@ -38,19 +38,19 @@ def list_people(root: str | Path) -> dict[str, list[Path]]:
     if not entries:
         raise DataError(f"{shape}. It is empty: add a folder with photos of somebody")
     people: dict[str, list[Path]] = {}
-    folded: dict[str, str] = {}
+    taken: dict[str, str] = {}
     for folder in entries:
         files = _entries(folder)
         try:
             name = clean_name(folder.name)
         except GalleryError as e:
             raise DataError(f"{folder} cannot be a person: {e}") from e
-        if name.casefold() in folded:
+        if folded(name) in taken:
             raise DataError(
-                f"{shape}. {folder.name} and {folded[name.casefold()]} are one name: "
+                f"{shape}. {folder.name} and {taken[folded(name)]} are one name: "
                 "put the photos into one folder, or tell the people apart"
             )
-        folded[name.casefold()] = folder.name
+        taken[folded(name)] = folder.name
         if inner := [f.name for f in files if f.is_dir()]:
             raise DataError(
                 f"{shape}. {folder.name} holds folders itself, {inner[0]} the first: "

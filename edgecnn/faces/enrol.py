@@ -16,8 +16,9 @@ from edgecnn.errors import DataError
 from edgecnn.faces.align import align
 from edgecnn.faces.detect import Detector
 from edgecnn.faces.embed import Embedder, fingerprint
-from edgecnn.faces.gallery import Gallery, Sample, clean_name
+from edgecnn.faces.gallery import Gallery, Sample
 from edgecnn.faces.match import Index
+from edgecnn.faces.names import clean_name
 from edgecnn.faces.quality import Quality, fault, measure
 from edgecnn.faces.track import iou
 from edgecnn.faces.types import Detection

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,14 +28,12 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.errors import GalleryError, StorageError
+from edgecnn.faces.names import clean_name, composed, folded
 from edgecnn.images import Floats
 
 SCHEMA = 1
 APPLICATION_ID = 0x65434E4E
 """``eCNN``: tells a gallery from any other SQLite file, in its header."""
-
-LONGEST_NAME = 80
-"""Characters; more do not fit over a face."""
 
 BUSY_S = 10.0
 """Seconds to wait for another process that is writing."""
@@ -80,32 +77,6 @@ class Person:
     embeddings: int
     quality: float
     since: str
-
-
-def clean_name(name: str) -> str:
-    """A name as it is kept: without blanks around it, its accents in one form (Unicode NFC).
-
-    Raises:
-        GalleryError: empty, too long, with control characters or such that turn the direction of
-            writing, or *unknown*, which means nobody.
-    """
-    clean = unicodedata.normalize("NFC", name.strip())
-    unprintable = [
-        c
-        for c in clean
-        if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
-        or c in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-    ]
-    if not clean or len(clean) > LONGEST_NAME or unprintable or clean.casefold() == "unknown":
-        raise GalleryError(
-            f"expected a name of 1 to {LONGEST_NAME} printable characters other than 'unknown'. "
-            f"Received: {name[:100]!r}: choose another name"
-        )
-    return clean
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold()
 
 
 class Gallery:
@@ -154,7 +125,7 @@ class Gallery:
                 ) from e
         with self._faults():
             self._db = sqlite3.connect(
-                self.path, BUSY_S, isolation_level=None, check_same_thread=False
+                self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
             )
         try:
             with self._faults():
@@ -256,11 +227,11 @@ class Gallery:
         True before the first :meth:`embeddings`. A file that was put in the place of the old one
         is opened anew.
         """
-        with self._faults():
-            if self._read_at is not None and self._state()[:2] != self._read_at[:2]:
-                self._db.close()
-                self._open()
-            return self._state() != self._read_at
+        state = self._state()
+        if self._read_at is not None and state[:2] != self._read_at[:2]:
+            self._db.close()
+            self._open()
+        return state != self._read_at
 
     def add(
         self,
@@ -313,14 +284,14 @@ class Gallery:
         new = clean_name(new)
         with self._change():
             person = self._known(old)
-            same = self._one("SELECT id FROM people WHERE folded = ?", _folded(new))
+            same = self._one("SELECT id FROM people WHERE folded = ?", folded(new))
             if same not in (None, person):
                 raise GalleryError(
                     f"{self._name(same)} is enrolled already, so {old} cannot become {new}: "
                     "forget one of them first, or choose another name"
                 )
             self._db.execute(
-                "UPDATE people SET name = ?, folded = ? WHERE id = ?", (new, _folded(new), person)
+                "UPDATE people SET name = ?, folded = ? WHERE id = ?", (new, folded(new), person)
             )
         self._pack()
 
@@ -370,11 +341,11 @@ class Gallery:
     def _enrolled(self, name: str) -> int:
         """The number of a person, enrolled now if need be."""
         row = self._db.execute(
-            "SELECT id, name FROM people WHERE folded = ?", (_folded(name),)
+            "SELECT id, name FROM people WHERE folded = ?", (folded(name),)
         ).fetchone()
         if row is None:
             cursor = self._db.execute(
-                "INSERT INTO people (name, folded) VALUES (?, ?)", (name, _folded(name))
+                "INSERT INTO people (name, folded) VALUES (?, ?)", (name, folded(name))
             )
             return int(cursor.lastrowid or 0)
         if row[1] != name:
@@ -385,11 +356,11 @@ class Gallery:
         return int(row[0])
 
     def _known(self, name: str) -> int:
-        clean = unicodedata.normalize("NFC", name.strip())
+        clean = composed(name)
         person = self._one("SELECT id FROM people WHERE name = ?", clean)
         if person is not None:
             return int(person)
-        alike = self._one("SELECT name FROM people WHERE folded = ?", _folded(clean))
+        alike = self._one("SELECT name FROM people WHERE folded = ?", folded(clean))
         hint = f"did you mean {alike!r}?" if alike else "edgecnn people list shows who is"
         raise GalleryError(f"nobody called {clean!r} is enrolled in {self.path}: {hint}")
 

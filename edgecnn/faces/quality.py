@@ -192,7 +192,7 @@ def fault(quality: Quality, limits: Limits = LIMITS) -> str | None:
     faults = (
         (
             q.eyes_px < limits.eyes_px,
-            f"too small: {q.eyes_px:.0f} px between the eyes, {limits.eyes_px:g} needed",
+            f"too small: {q.eyes_px:.1f} px between the eyes, {limits.eyes_px:g} needed",
         ),
         (
             q.contrast < limits.contrast,

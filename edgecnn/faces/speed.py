@@ -7,11 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from edgecnn.bundle import Bundle
-from edgecnn.faces.align import SIZE, TEMPLATE, align
+from edgecnn.errors import DataError
+from edgecnn.faces.align import SIZE, TEMPLATE, align, similarity
 from edgecnn.faces.detect import Detector
 from edgecnn.faces.embed import Embedder, unit
 from edgecnn.faces.match import Index
-from edgecnn.images import Image
+from edgecnn.images import Floats, Image
 
 Calls = dict[str, Callable[[], object]]
 
@@ -20,8 +21,8 @@ def stages(bundle: Bundle, frame_bgr: Image, people: int, threads: int | None) -
     """What a frame takes: ``detect``, ``align``, ``embed``, ``match``, ``total``.
 
     Only the stages that the bundle has models for. Each call does the work of one whole frame, for
-    every face found in it; where none is found, the later stages work on one stand-in face in its
-    upper left corner.
+    every face found in it; where none can be cut out, the later stages work on one stand-in face
+    in its upper left corner.
 
     Args:
         frame_bgr: ``(H, W, 3)`` uint8.
@@ -36,7 +37,7 @@ def stages(bundle: Bundle, frame_bgr: Image, people: int, threads: int | None) -
         detect = Detector(bundle.model("detector", threads), bundle.entry("detector"))
         faces = detect(frame_bgr)
         found = len(faces)
-        marks = [face.landmarks_xy for face in faces] or marks
+        marks = [f.landmarks_xy for f in faces if _is_face(f.landmarks_xy)] or marks
         calls["detect"] = lambda: detect(frame_bgr)
     if "embedder" in bundle.manifest.models:
         embed = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"))
@@ -57,3 +58,11 @@ def stages(bundle: Bundle, frame_bgr: Image, people: int, threads: int | None) -
 
     calls["total"] = total
     return calls, found
+
+
+def _is_face(landmarks_xy: Floats) -> bool:
+    try:
+        similarity(landmarks_xy)
+    except DataError:
+        return False
+    return True

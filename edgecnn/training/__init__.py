@@ -84,4 +84,5 @@ def _like(default: Any, value: Any) -> Any:
 
 
 def _option(setting: str) -> str:
-    return "--" + setting.replace("_", "-")
+    """As the command line spells it, which calls a bundle to work with the same everywhere."""
+    return "--with" if setting == "bundle" else "--" + setting.replace("_", "-")
