@@ -102,30 +102,28 @@ class Preprocess:
         import cv2
 
         w, h = self.size_wh
-        if image_bgr.shape[:2] != (h, w):
-            sx, sy = self.scale(image_bgr)
-            inner = (
-                max(1, round(image_bgr.shape[1] * sx)),
-                max(1, round(image_bgr.shape[0] * sy)),
-            )
+        picture: Any = image_bgr
+        if picture.shape[:2] != (h, w):
+            sx, sy = self.scale(picture)
+            inner = max(1, round(picture.shape[1] * sx)), max(1, round(picture.shape[0] * sy))
             shrinks = sx < 0.5 or sy < 0.5
             # INTER_AREA averages what bilinear sampling would skip; above a half both agree.
             how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-            inside = cv2.resize(image_bgr, inner, interpolation=how)
+            inside = cv2.resize(picture, inner, interpolation=how)
             if inner == (w, h):
-                image_bgr = inside
+                picture = inside
             else:
-                image_bgr = np.full((h, w, *inside.shape[2:]), ZERO_BYTE, np.uint8)
-                image_bgr[: inner[1], : inner[0]] = inside
-        grey = image_bgr.ndim == 2
+                picture = np.full((h, w, *inside.shape[2:]), ZERO_BYTE, np.uint8)
+                picture[: inner[1], : inner[0]] = inside
+        grey = picture.ndim == 2
         if self.order == "GRAY":
-            out = image_bgr if grey else cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY)
+            out = picture if grey else cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
             return np.asarray(out[..., None], np.uint8)
         if grey:
-            return np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_GRAY2BGR), np.uint8)
+            return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)
         if self.order == "RGB":
-            image_bgr = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
-        return np.asarray(image_bgr, np.uint8)
+            picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        return np.asarray(picture, np.uint8)
 
     def to_dict(self) -> dict[str, Any]:
         """As it stands in a manifest or a run folder."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from edgecnn.images import Image
@@ -15,35 +17,36 @@ def augment_face(face: Image, rng: np.random.Generator) -> Image:
     """
     import cv2
 
+    x: Any = face
     h, w = face.shape[:2]
     if rng.random() < 0.5:
-        face = np.ascontiguousarray(face[:, ::-1])
+        x = np.ascontiguousarray(x[:, ::-1])
     if rng.random() < 0.7:
         turn = rng.normal(0, 3.0)
         matrix = cv2.getRotationMatrix2D((w / 2, h / 2), turn, 1 + rng.uniform(-0.06, 0.06))
-        matrix[:, 2] += rng.uniform(-0.035, 0.035, 2) * (w, h)
-        face = cv2.warpAffine(face, matrix, (w, h), borderMode=cv2.BORDER_REFLECT_101)
+        matrix[:, 2] += rng.uniform(-0.035, 0.035, 2) * np.array((w, h))
+        x = cv2.warpAffine(x, matrix, (w, h), borderMode=cv2.BORDER_REFLECT_101)
     if rng.random() < 0.3:
         # A face that was small in the frame: detail is gone, the size is not.
         small = int(rng.uniform(28, 90))
-        face = cv2.resize(face, (small, small), interpolation=cv2.INTER_AREA)
-        face = cv2.resize(face, (w, h), interpolation=cv2.INTER_LINEAR)
+        x = cv2.resize(x, (small, small), interpolation=cv2.INTER_AREA)
+        x = cv2.resize(x, (w, h), interpolation=cv2.INTER_LINEAR)
     if rng.random() < 0.15:
-        face = cv2.GaussianBlur(face, (0, 0), rng.uniform(0.5, 2.0))
+        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.5, 2.0))
     if rng.random() < 0.6:
-        face = _relight(face, rng)
+        x = _relight(x, rng)
     if rng.random() < 0.2:
-        noise = rng.normal(0, rng.uniform(2, 14), face.shape)
-        face = np.clip(face + noise, 0, 255).astype(np.uint8)
+        noise = rng.normal(0, rng.uniform(2, 14), x.shape)
+        x = np.clip(x + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.2:
         quality = int(rng.uniform(25, 90))
-        _, data = cv2.imencode(".jpg", face, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        face = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        _, data = cv2.imencode(".jpg", x, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        x = cv2.imdecode(data, cv2.IMREAD_COLOR)
     if rng.random() < 0.1:
-        face = np.repeat(face.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
+        x = np.repeat(x.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
     if rng.random() < 0.15:
-        face = _occlude(face, rng)
-    return np.asarray(face, np.uint8)
+        x = _occlude(x, rng)
+    return np.asarray(x, np.uint8)
 
 
 def _relight(face: Image, rng: np.random.Generator) -> Image:

@@ -32,7 +32,7 @@ most 1.4 strides, since the code of a box reaches 1.5 strides."""
 RING = 1.6
 """Cells within this many radii that are not to find the face are no mistake, if they do."""
 FOUND, NOTHING, EITHER = 1.0, 0.0, -1.0
-WEIGHTS = {"score": 1.0, "box": 2.0, "landmarks": 5.0}
+WEIGHTS = {"score": 1.0, "box": 2.0, "landmarks": 15.0}
 
 
 @lru_cache(maxsize=8)

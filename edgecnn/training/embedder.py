@@ -161,7 +161,7 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._count = min(settings["epoch_faces"], len(faces))
 
     def __len__(self) -> int:
-        return max(1, self._count // self._size)
+        return int(max(1, self._count // self._size))
 
     def __getitem__(self, position: int) -> Any:
         first = (self.epoch * len(self) + position) * self._size
@@ -234,7 +234,7 @@ def _fit_whole(
     persons = int(labels.max()) + 1
     margin_weight = settings["margin_weight"] if teacher else 1.0
     use_margin = persons >= 2 and margin_weight > 0
-    outputs, losses, weights = [], [], []
+    outputs, losses, weights = [], list[Any](), []
     if teacher:
         outputs, losses, weights = [student.output], [cosine_distance], [1.0]
     if use_margin:
