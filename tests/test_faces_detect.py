@@ -11,7 +11,7 @@ import pytest
 from edgecnn.bundle import ModelEntry
 from edgecnn.errors import ModelError
 from edgecnn.faces.detect import MOST, Detector, box_iou, decode, decode_cells, levels, nms
-from edgecnn.faces.recall import hits, landmark_error
+from edgecnn.faces.recall import hits, landmark_error, measure
 from edgecnn.images import Floats, Image, Preprocess
 from edgecnn.runtime.interpreter import Tensor
 
@@ -217,6 +217,21 @@ def test_hits_and_the_threshold_for_a_rate_of_false_boxes() -> None:
     assert measured.at(measured.threshold(0.0)) == measured.at(0.85)
     assert measured.at(measured.threshold(1 / 3)) == measured.at(0.65)
     assert measured.at(measured.threshold(1.0))["recall"] == pytest.approx(2 / 3)
+
+
+def test_measure_lowers_the_threshold_and_puts_it_back() -> None:
+    tensors = described()
+    outputs = stored(tensors)
+    outputs[3][0, 1, 2] = 60  # a score of 0.23, below the detector's own threshold
+    model: Any = FakeModel(outputs, tensors)
+    detector = Detector(model, entry(score_threshold=0.5, nms_iou=0.4))
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    side = 16 * math.exp(1.25)
+    truth = faces([40 - side / 2, 24 - side / 2, 40 + side / 2, 24 + side / 2])
+    measured = measure(detector, [picture, picture], [truth, truth[:0]])
+    assert measured.right.tolist() == [True, False]
+    assert measured.at(0.2)["recall"] == 1
+    assert detector.score_threshold == 0.5
 
 
 def test_hits_of_nothing() -> None:

@@ -234,13 +234,18 @@ def test_training_again_goes_elsewhere(trained: Path) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "says"),
-    [({"anchors": 3}, "--anchors"), ({"negatives": "{tmp}/none"}, "without faces")],
+    [
+        ({"anchors": 3}, "--anchors"),
+        ({"negatives": "{tmp}/none"}, "without faces"),
+        ({"size": 100}, "multiples of 16"),
+        ({"start": "{tmp}/none"}, "expected a run folder"),
+    ],
 )
 def test_settings_that_cannot_be(tmp_path: Path, settings: dict[str, Any], says: str) -> None:
     from edgecnn.training import detector
 
     make_scenes(tmp_path / "scenes", 12)
-    given = {k: str(v).format(tmp=tmp_path) for k, v in settings.items()}
+    given = {k: v.format(tmp=tmp_path) if isinstance(v, str) else v for k, v in settings.items()}
     with pytest.raises(DataError, match=says):
         detector.train(tmp_path / "scenes", tmp_path / "run", given)
     assert not (tmp_path / "run").exists()

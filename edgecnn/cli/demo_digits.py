@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import tempfile
@@ -42,6 +43,8 @@ def run(out: Path, seed: int, progress: Show) -> dict[str, Any]:
     from edgecnn import training
 
     training.start_keras()
+    # Its warning about traced functions counts those of all networks in one process.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from converters.export import export
 
     with tempfile.TemporaryDirectory(prefix="edgecnn-demo-") as work:

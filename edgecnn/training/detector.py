@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgecnn.data.mosaic import Composer
 from edgecnn.data.scenes import Scenes, read_scenes, split_scenes
-from edgecnn.errors import DataError, needs
+from edgecnn.errors import DataError, TrainingError, needs
 from edgecnn.faces.detect import Faces, decode, nms
 from edgecnn.faces.recall import Hits, hits
 from edgecnn.images import Floats, Image, Preprocess, read_image, to_network
@@ -47,10 +47,10 @@ DEFAULTS: dict[str, Any] = {
     "false_boxes": 0.02,
 }
 """What decides a training, and the defaults. ``small_epochs``: on pictures of :data:`SMALL` times
-the size, before ``epochs`` on full ones; ``samples``: pictures an epoch, None for as many as
-there are training photos; ``negatives``: a folder of photos that show no face; ``start``: a run whose network to begin
-with; ``false_boxes``: a
-picture, at which the score threshold is chosen on the validation photos."""
+the size, before ``epochs`` on full ones; ``samples``: pictures an epoch, None for as many as there
+are training photos; ``negatives``: a folder of photos that show no face; ``start``: a run whose
+network to begin with; ``false_boxes``: a picture, at which the score threshold is chosen on the
+validation photos."""
 
 SMALL = 0.6
 """A convolution learns small and middling faces as well on a small picture, in a third of the time;
@@ -90,9 +90,27 @@ def train(
     scenes = read_scenes(data)
     parts = split_scenes(scenes, chosen["seed"])
     negatives = _negatives(chosen["negatives"])
-    run = Run.start(out, "detector", {"data": str(Path(data).resolve()), **chosen}, resume=resume)
+    run = Run.start(out, "detector", {**chosen, "data": str(Path(data).resolve())}, resume=resume)
+    try:
+        return _train(run, scenes, parts, negatives, progress)
+    except (DataError, TrainingError):
+        if not resume:
+            run.discard()
+        raise
+
+
+def _train(
+    run: Run,
+    scenes: Scenes,
+    parts: dict[str, list[str]],
+    negatives: Sequence[Image],
+    progress: Progress | None,
+) -> Run:
+    chosen = run.facts["settings"]
     run.write_split(parts)
-    preprocess = Preprocess((chosen["size"][0], chosen["size"][1]), "RGB", "letterbox")
+    side = chosen["size"]
+    w, h = (side, side) if isinstance(side, int) else side
+    preprocess = Preprocess((w, h), "RGB", "letterbox")
     run.note(input=preprocess.to_dict(), labels=[])
 
     keras.utils.set_random_seed(chosen["seed"])
