@@ -19,7 +19,7 @@ FLOORS = (
     {"edgecnn.images", "edgecnn.networks"},
     {"edgecnn.runtime"},
     {"edgecnn.bundle"},
-    {"edgecnn.faces", "edgecnn.runtime.classify", "edgecnn.report"},
+    {"edgecnn.faces", "edgecnn.classify", "edgecnn.report"},
     {"edgecnn.events", "edgecnn.data"},
     {"edgecnn.camera"},
     {"edgecnn.training", "devices"},
@@ -29,7 +29,9 @@ FLOORS = (
 )
 """From the ground up: a room imports itself and lower floors, never its neighbours."""
 
-BOARD = {"errors", "storage", "images", "events", "runtime", "bundle", "faces", "camera"}
+BOARD = {
+    "errors", "storage", "images", "events", "runtime", "bundle", "classify", "faces", "camera",
+}  # fmt: skip
 BOARD_PACKAGES = {"numpy", "cv2", "ai_edge_litert", "tflite_runtime"}
 TRAINING_PACKAGES = (
     "tensorflow", "keras", "jax", "matplotlib", "sklearn", "skimage", "rich", "onnx", "onnxruntime"

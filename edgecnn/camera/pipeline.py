@@ -152,7 +152,7 @@ def load(bundle: Bundle, gallery: Path | None = None, threads: int | None = None
         GalleryError: there is no such gallery, or it is of another embedder.
     """
     if bundle.manifest.task == "images":
-        from edgecnn.runtime.classify import Classifier
+        from edgecnn.classify import Classifier
 
         classifier = Classifier(bundle, threads)
         return lambda frame_bgr, time_s: Label(*classifier(frame_bgr))

@@ -80,7 +80,7 @@ def images(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
     from edgecnn.data.folders import label_of, list_photos
     from edgecnn.errors import DataError
     from edgecnn.images import read_image
-    from edgecnn.runtime.classify import Classifier
+    from edgecnn.classify import Classifier
 
     classify = Classifier(bundle, threads)
     names = list_photos(folder)

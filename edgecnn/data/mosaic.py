@@ -21,7 +21,7 @@ from edgecnn.images import ZERO_BYTE, Floats, Image
 KINDS = {"plain": 0.2, "single": 0.27, "mosaic": 0.46, "empty": 0.07}
 GRIDS = {(2, 2): 0.45, (3, 2): 0.3, (2, 1): 0.1, (1, 2): 0.05, (3, 3): 0.1}
 """Columns and rows of a mosaic, and how often."""
-SMALLEST, LARGEST = 10.0, 260.0
+SMALLEST, LARGEST = 8.0, 260.0
 """Side of a face, the root of its area, in pixels of the network's input."""
 SINGLE = 32.0
 """Least side of the one face of a picture; smaller ones come by mosaics, many at once."""
@@ -175,7 +175,8 @@ class Composer:
             image, faces = mirror(image, faces)
         face = faces[int(rng.integers(len(faces)))]
         before = math.sqrt(float(np.prod(face[2:4] - face[:2])))
-        side = math.exp(rng.uniform(math.log(smallest), math.log(largest)))
+        # By the logarithm, since detecting is a matter of scale; the power favours the larger ones.
+        side = smallest * (largest / smallest) ** (rng.random() ** 0.7)
         scale = min(side / before, 4.0)
         side = scale * before
         angle = rng.uniform(-TILT, TILT) * (1.0 if rng.random() < 0.5 else 0.35)

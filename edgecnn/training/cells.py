@@ -32,7 +32,9 @@ most 1.4 strides, since the code of a box reaches 1.5 strides."""
 RING = 1.6
 """Cells within this many radii that are not to find the face are no mistake, if they do."""
 FOUND, NOTHING, EITHER = 1.0, 0.0, -1.0
-WEIGHTS = {"score": 1.0, "box": 2.0, "landmarks": 15.0}
+CLEAR = 40.0
+"""Side of a face, in input pixels, from which its landmarks count in full."""
+WEIGHTS = {"score": 1.0, "box": 2.0, "landmarks": 25.0}
 
 
 @lru_cache(maxsize=8)
@@ -128,7 +130,9 @@ class CellLoss(keras.losses.Loss):  # type: ignore[misc]
         area = ops.prod(target[..., 2:4] - target[..., :2], axis=-1)
         side = ops.sqrt(ops.maximum(area, 1.0))[..., None, None]
         distance = ops.mean(ops.sqrt(((points - wanted) / side) ** 2 + 1e-4) - 1e-2, (-1, -2))
-        landmark_loss = ops.sum(found * distance) / count
+        # Pixels limit how well the landmarks of a small face can be told; it is not to outweigh.
+        clear = ops.clip(side[..., 0, 0] / CLEAR, 0.2, 1.0)
+        landmark_loss = ops.sum(found * clear * distance) / count
 
         logit = y_pred[..., 0]
         quality = found * ops.stop_gradient(ops.clip(iou, 0.0, 1.0))

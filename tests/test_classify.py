@@ -8,7 +8,7 @@ import pytest
 from edgecnn.bundle import Bundle, Manifest, ModelEntry, OperatingPoint
 from edgecnn.errors import BundleError
 from edgecnn.images import Preprocess
-from edgecnn.runtime.classify import Classifier, softmax
+from edgecnn.classify import Classifier, softmax
 from edgecnn.storage import sha256_of
 
 
