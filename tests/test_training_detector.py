@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -285,3 +287,27 @@ def test_training_imports_without_tensorflow(root: Path) -> None:
         [sys.executable, "-W", "ignore", "-c", code], cwd=root, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed")
+def test_trains_on_jax_without_tensorflow(tmp_path: Path, root: Path) -> None:
+    make_scenes(tmp_path / "scenes", 24)
+    code = (
+        "import sys\n"
+        "sys.modules['tensorflow'] = None\n"
+        "import keras\n"
+        "from edgecnn.training import detector\n"
+        f"detector.train({str(tmp_path / 'scenes')!r}, {str(tmp_path / 'run')!r}, {SMALL!r})\n"
+        "print(keras.backend.backend())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        cwd=root,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "jax"
+    assert (tmp_path / "run" / "model.keras").exists()

@@ -108,7 +108,7 @@ def test_augmentation_is_seeded_and_keeps_the_shape() -> None:
     assert all(m.shape == (32, 32, 3) and m.dtype == np.uint8 for m in made)
     assert all((a == b).all() for a, b in zip(made, again, strict=True))
     assert (picture == before).all()
-    assert sum((m != before).any() for m in made) > 30
+    assert sum((m != before).any() for m in made) > 20
 
 
 def test_losses_against_numpy() -> None:

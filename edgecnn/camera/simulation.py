@@ -10,9 +10,9 @@ import numpy.typing as npt
 from edgecnn.camera.tour import Matrix, View
 from edgecnn.images import Floats, Image
 
-SHUTTER = 0.5
-"""Share of a frame's time for which light is gathered: a 180° shutter, 1/50 s at 25 frames a
-second, what a webcam uses indoors."""
+SHUTTER = 0.25
+"""Share of a frame's time for which light is gathered: 1/100 s at 25 frames a second, which webcams
+choose under lamps at 50 Hz, since the light then does not flicker."""
 
 FULL_WELL = 2500.0
 """Electrons at white of a small sensor at indoor gain; the shot noise is the root of the count."""

@@ -26,9 +26,9 @@ DEFOCUS_PX = (0.3, 1.1)
 QUALITIES = (45.0, 90.0)
 """JPEG qualities of webcams' streams."""
 
-SPEED_PX = 14.0
-"""Frame pixels a frame that the camera pans in the mean of a move; the peak is 1.9 times that, a
-frame's width of 640 pixels in a second."""
+SPEED_PX = 11.0
+"""Frame pixels a frame that the camera pans in the mean of a move; the peak is 1.9 times that: 640
+pixels, a frame's width, in 1.2 seconds at 25 frames a second."""
 
 STAY = (18, 36)
 """Frames for which the camera stays at a stop: 0.7 to 1.4 seconds at 25 a second."""

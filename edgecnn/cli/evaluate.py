@@ -77,10 +77,10 @@ def scenes(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
 
 def images(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
     """A classifier on a folder for each class, in percent."""
+    from edgecnn.classify import Classifier
     from edgecnn.data.folders import label_of, list_photos
     from edgecnn.errors import DataError
     from edgecnn.images import read_image
-    from edgecnn.classify import Classifier
 
     classify = Classifier(bundle, threads)
     names = list_photos(folder)

@@ -3,7 +3,8 @@
 For each stride s of 8, 16 and 32 the network gives three tensors ``(1, H/s, W/s, C)``. The cell in
 row i and column j has its centre at ``((j + 1/2) s, (i + 1/2) s)`` of the network's input, and
 
-* score (C = 1), 0…1: that a face has its centre here, times the IoU expected of its box;
+* score (C = 1), 0…1: that a face has its centre here, times the root of the IoU expected of its
+  box;
 * box (C = 4), ``v`` in 0…6: the box's centre is ``(v[:2] - 3) s / 2`` away from the cell's, and its
   width and height are ``s exp((v[2:] - 3) / 2 + 5/4)``, which is 0.8 s … 15.6 s;
 * landmarks (C = 10), ``v`` in 0…6: each is ``(v - 3) / 4`` of width and height away from the

@@ -36,14 +36,15 @@ class Hits:
 
     def at(self, threshold: float) -> dict[str, float]:
         """``recall``, ``false_boxes`` a picture, and ``landmark_error`` in percent of the
-        distance of the eyes, of the boxes that score at least ``threshold``."""
+        distance of the eyes (100 where no face is found), of the boxes that score at least
+        ``threshold``."""
         count = int(np.sum(self.scores >= threshold))
         right = self.right[:count]
         errors = self.errors[:count][right]
         return {
             "recall": float(right.sum() / max(1, self.faces)),
             "false_boxes": float((~right).sum() / max(1, self.pictures)),
-            "landmark_error": float(100 * errors.mean()) if len(errors) else float("nan"),
+            "landmark_error": float(100 * errors.mean()) if len(errors) else 100.0,
         }
 
     def threshold(self, false_boxes: float) -> float:

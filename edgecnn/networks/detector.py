@@ -31,6 +31,8 @@ def detector(
 ) -> Any:
     """Build the detector, untrained.
 
+    Layers have short names, since a converted file carries the names of all that it fused.
+
     Args:
         size_wh: width and height of the input; multiples of 16.
         channels: of the stem (stride 2) and of the stages at strides 4, 8, 16 and 32.
@@ -58,22 +60,20 @@ def detector(
     x = _conv(inputs, channels[0], 3, "stem", strides=2)  # (B, H/2, W/2, C0)
     stages = []
     for k, (width_k, depth) in enumerate(zip(channels[1:], depths, strict=True)):
-        x = _separable(x, width_k, f"stage{4 << k}_0", strides=2)
+        x = _separable(x, width_k, f"s{4 << k}_0", strides=2)
         for i in range(1, depth + 1):
-            x = layers.Add(name=f"stage{4 << k}_{i}_add")(
-                [x, _separable(x, width_k, f"stage{4 << k}_{i}")]
-            )
+            x = layers.Add(name=f"s{4 << k}_{i}a")([x, _separable(x, width_k, f"s{4 << k}_{i}")])
         stages.append(x)
     fine, middle, coarse = (
-        _conv(x, head, 1, f"lateral{s}") for s, x in zip(STRIDES, stages[1:], strict=True)
+        _conv(x, head, 1, f"l{s}") for s, x in zip(STRIDES, stages[1:], strict=True)
     )
-    wide = layers.Resizing(height // 8, width // 8, interpolation="nearest", name="up8")(middle)
-    fine = layers.Add(name="merge8")([fine, wide])
+    wide = layers.Resizing(height // 8, width // 8, interpolation="nearest", name="u8")(middle)
+    fine = layers.Add(name="m8")([fine, wide])
     outputs = []
     for stride, x in zip(STRIDES, (fine, middle, coarse), strict=True):
-        x = _separable(x, head, f"head{stride}")
+        x = _separable(x, head, f"h{stride}")
         outputs += _heads(x, stride)
-    return keras.Model(inputs, outputs, name="detector")
+    return keras.Model(inputs, outputs, name="d")
 
 
 def _heads(x: Any, stride: int) -> list[Any]:
@@ -86,7 +86,7 @@ def _heads(x: Any, stride: int) -> list[Any]:
         raw = layers.Conv2D(
             width,
             1,
-            name=f"{name}{stride}_raw",
+            name=f"{name[0]}{stride}x",
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
             bias_initializer=keras.initializers.Constant(3.0),
         )(x)
@@ -96,15 +96,15 @@ def _heads(x: Any, stride: int) -> list[Any]:
 
 def _conv(x: Any, width: int, kernel: int, name: str, strides: int = 1) -> Any:
     x = layers.Conv2D(
-        width, kernel, strides=strides, padding="same", use_bias=False, name=f"{name}_conv"
+        width, kernel, strides=strides, padding="same", use_bias=False, name=f"{name}c"
     )(x)
-    x = layers.BatchNormalization(name=f"{name}_norm")(x)
-    return layers.ReLU(6.0, name=f"{name}_relu")(x)
+    x = layers.BatchNormalization(name=f"{name}n")(x)
+    return layers.ReLU(6.0, name=f"{name}r")(x)
 
 
 def _separable(x: Any, width: int, name: str, strides: int = 1) -> Any:
-    x = layers.DepthwiseConv2D(
-        3, strides=strides, padding="same", use_bias=False, name=f"{name}_depthwise"
-    )(x)
-    x = layers.BatchNormalization(name=f"{name}_depthwise_norm")(x)
+    x = layers.DepthwiseConv2D(3, strides=strides, padding="same", use_bias=False, name=f"{name}d")(
+        x
+    )
+    x = layers.BatchNormalization(name=f"{name}e")(x)
     return _conv(x, width, 1, name)

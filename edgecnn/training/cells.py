@@ -102,9 +102,10 @@ def joined(network: Any) -> Any:
 class CellLoss(keras.losses.Loss):  # type: ignore[misc]
     """Quality focal loss for scores, generalised IoU for boxes, a soft L1 for landmarks.
 
-    A score is to be the IoU of the cell's own box (Li et al. 2020, Generalized Focal Loss, eq. 6,
-    with beta = 2), so that of several boxes of a face the best one wins. Boxes: Rezatofighi et
-    al. 2019. Landmarks: ``sqrt(d² + 0.01²)`` with ``d`` in sides of the face.
+    A score is to be the root of the IoU of the cell's own box (Li et al. 2020, Generalized Focal
+    Loss, eq. 6, with beta = 2), so that of several boxes of a face the best one wins; the root
+    keeps a face whose box is middling, which counts as found, apart from what is no face. Boxes:
+    Rezatofighi et al. 2019. Landmarks: ``sqrt(d² + 0.01²)`` with ``d`` in sides of the face.
     """
 
     def __init__(self, size_wh: tuple[int, int]):
@@ -135,7 +136,7 @@ class CellLoss(keras.losses.Loss):  # type: ignore[misc]
         landmark_loss = ops.sum(found * clear * distance) / count
 
         logit = y_pred[..., 0]
-        quality = found * ops.stop_gradient(ops.clip(iou, 0.0, 1.0))
+        quality = found * ops.stop_gradient(ops.sqrt(ops.clip(iou, 0.0, 1.0)))
         entropy = ops.softplus(logit) - logit * quality
         focus = (quality - ops.sigmoid(logit)) ** 2
         told = ops.cast(kind > -0.5, "float32")

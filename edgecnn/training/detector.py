@@ -116,7 +116,7 @@ def _train(
     keras.utils.set_random_seed(chosen["seed"])
     network = detector(preprocess.size_wh, chosen["channels"], chosen["depths"], chosen["head"])
     if chosen["start"] is not None:
-        _take_weights(network, Run(chosen["start"]))
+        Run(chosen["start"]).lend_weights(network)
     plain = _plain(scenes, parts["validation"], preprocess)
     few = (plain[0][:PLAIN], plain[1][:PLAIN])
     composer = _composer(scenes, parts["validation"], preprocess.size_wh)
@@ -136,8 +136,7 @@ def _train(
             figures[f"{name}_recall"] = at[0]["recall"]
             figures[f"{name}_landmark_error"] = found.at(LOWEST_THRESHOLD)["landmark_error"]
             figures["quality"] += sum(a["recall"] for a in at) / len(at) / 2
-            # No landmarks at all are as bad as a mean error of one distance of the eyes.
-            figures["quality"] -= min(1.0, np.nan_to_num(at[-1]["landmark_error"] / 100, nan=1)) / 2
+            figures["quality"] -= min(1.0, at[-1]["landmark_error"] / 100) / 2
         return figures
 
     for stage, scale in (("small", SMALL), ("full", 1.0)):
@@ -279,16 +278,6 @@ def _thresholds(
         threshold = max(LOWEST_THRESHOLD, found.threshold(false_boxes))
         best = max(best, (found.at(threshold)["recall"], threshold, iou))
     return {"score_threshold": round(best[1], 4), "nms_iou": best[2]}
-
-
-def _take_weights(network: Any, run: Run) -> None:
-    try:
-        network.set_weights(run.load_model().get_weights())
-    except ValueError as e:
-        raise DataError(
-            f"the network in {run.path} has another shape than the settings say "
-            f"({str(e).splitlines()[0]}): use the same channels, depths and head"
-        ) from e
 
 
 def _opened(run: Run) -> tuple[Scenes, Preprocess]:

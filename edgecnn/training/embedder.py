@@ -42,6 +42,7 @@ Predict = Callable[[Image], list[Floats]]
 DEFAULTS: dict[str, Any] = {
     "seed": 0,
     "teacher": None,
+    "start": None,
     "size": 112,
     "stage_epochs": 3,
     "epochs": 8,
@@ -54,7 +55,8 @@ DEFAULTS: dict[str, Any] = {
     "network": {},
 }
 """``network`` holds options of :func:`edgecnn.networks.embedder.embedder`; ``margin_weight`` is
-the weight of the identities beside a teacher (without one they weigh 1)."""
+the weight of the identities beside a teacher (without one they weigh 1); ``start`` is a run whose
+network is trained further, without the stages."""
 
 SHARES = (0.03, 0.06)
 """Shares of validation and test. Whole people are held out, never some of their faces."""
@@ -91,13 +93,15 @@ def train(
     run.note(input=preprocess.to_dict())
     run.write_split({name: list(people) for name, people in parts.items()})
     student = build("embedder", size_wh=preprocess.size_wh, **settings["network"])
+    if settings["start"]:
+        Run(settings["start"]).lend_weights(student)
     faces = aligned.load(data, parts["train"], preprocess)
     held_out = aligned.load(data, parts["validation"], preprocess)
     teacher = None
     if settings["teacher"]:
         stages = [layer.output.shape[1:] for layer in _stage_ends(student)]
         teacher = Teacher(settings["teacher"], stages, threads=1)
-        if teacher.has_stages and settings["stage_epochs"]:
+        if teacher.has_stages and settings["stage_epochs"] and not settings["start"]:
             _fit_stages(run, student, teacher, faces, held_out, settings, progress)
     _fit_whole(run, student, teacher, faces, held_out, settings, progress)
     run.save_model(student)

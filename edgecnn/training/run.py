@@ -200,6 +200,21 @@ class Run:
                 f"{self.path / MODEL} cannot be loaded ({str(e).splitlines()[0]}): train again"
             ) from e
 
+    def lend_weights(self, network: Any) -> None:
+        """Give ``network`` the weights of this run's, to train it further.
+
+        Raises:
+            DataError: the run has no network, or one of another shape.
+        """
+        weights = self.load_model().get_weights()
+        try:
+            network.set_weights(weights)
+        except ValueError as e:
+            raise DataError(
+                f"the network in {self.path} has another shape than the settings say "
+                f"({str(e).splitlines()[0]}): use the options it was trained with"
+            ) from e
+
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         with whole_file(self.path / name) as draft:
             draft.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
