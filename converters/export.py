@@ -80,6 +80,7 @@ def export(
     seed: int = 0,
     replace: bool = False,
     float_out: str | Path | None = None,
+    card: str | None = None,
 ) -> Bundle:
     """Convert a finished run into a bundle for ``board``.
 
@@ -94,6 +95,7 @@ def export(
         calibration_count: training pictures to calibrate on.
         replace: an existing ``out`` gives way.
         float_out: also write the float32 ``.tflite`` there, to compare speeds with.
+        card: Markdown that opens the model card, in place of the run's own.
 
     Raises:
         DataError: ``run_path`` is not a finished run.
@@ -107,6 +109,8 @@ def export(
     _ = run.metrics  # a run without them did not end
     if out.exists() and not replace:
         raise StorageError(f"{out} exists already: choose another --out, or remove it")
+    if card is not None:
+        run.facts["card"] = card
     if run.task == "faces":
         return _people(run, board, out, parts, replace)
     training.start_keras()

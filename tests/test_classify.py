@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from edgecnn.bundle import Bundle, Manifest, ModelEntry, OperatingPoint
+from edgecnn.classify import Classifier, softmax
 from edgecnn.errors import BundleError
 from edgecnn.images import Preprocess
-from edgecnn.classify import Classifier, softmax
 from edgecnn.storage import sha256_of
 
 

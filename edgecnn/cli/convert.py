@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -45,11 +45,13 @@ class Board(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
               help="Where the other face model comes from.  [the bundle that ships]")  # fmt: skip
 @click.option("--float-out", type=click.Path(path_type=Path, dir_okay=False),
               help="Also write the float32 .tflite here, to compare with.")  # fmt: skip
+@click.option("--card", type=click.File(encoding="utf-8"),
+              help="Markdown that opens the model card: whose data, what terms.")  # fmt: skip
 @click.option("--replace", is_flag=True, help="A bundle in --out gives way.")
 @json_option
 def command(
     run: Path, board: str, out: Path, parts: Path | None, as_json: bool, calibration: int,
-    **options: Any,
+    card: TextIO | None, **options: Any,
 ) -> None:  # fmt: skip
     """Convert RUN to int8, prove that nothing was lost, and write a bundle.
 
@@ -65,7 +67,7 @@ def command(
 
     bundle = export(
         run, board, out, calibration_count=calibration,
-        parts=Bundle(parts) if parts else None, **options,
+        parts=Bundle(parts) if parts else None, card=card.read() if card else None, **options,
     )  # fmt: skip
     found = facts(bundle)
     if as_json:

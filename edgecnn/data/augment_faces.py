@@ -8,7 +8,6 @@ import numpy as np
 
 from edgecnn.images import Image
 
-
 EASY = 0.5
 """Share of the faces that are mirrored or left as they are, and nothing more."""
 
@@ -16,7 +15,7 @@ EASY = 0.5
 def augment_face(face: Image, rng: np.random.Generator) -> Image:
     """A changed copy of a face ``(H, W, 3)`` uint8; channel order does not matter.
 
-    Half of the faces are mirrored, and :data:`EASY` of them no more than that. Of the others, shifts
+    Half of the faces are mirrored, and :data:`EASY` of them are left at that. Of the others, shifts
     reach 3.5 %, turns 6 degrees and scales 6 %, about what a detector's landmarks are off by; each
     further change is drawn by itself.
     """

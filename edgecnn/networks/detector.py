@@ -28,6 +28,7 @@ def detector(
     channels: Sequence[int] = (16, 32, 64, 96, 128),
     depths: Sequence[int] = (0, 3, 3, 2),
     head: int = 64,
+    towers: int = 1,
 ) -> Any:
     """Build the detector, untrained.
 
@@ -38,6 +39,8 @@ def detector(
         channels: of the stem (stride 2) and of the stages at strides 4, 8, 16 and 32.
         depths: residual blocks after the first of each stage.
         head: channels of the three feature maps that the heads read.
+        towers: 1: all heads of a stride read one feature map; 2: scores read their own (Ge et al.
+            2021, YOLOX, §2.1: what a thing is and where it is ask for different features).
 
     Input shape:
         ``(batch, height, width, 3)``, RGB, in the range of :func:`edgecnn.images.to_network`.
@@ -50,11 +53,11 @@ def detector(
         DataError: the size does not halve four times, or a stage is missing.
     """
     width, height = size_wh
-    if width % 16 or height % 16 or len(channels) != 5 or len(depths) != 4:
+    if width % 16 or height % 16 or (len(channels), len(depths)) != (5, 4) or towers not in (1, 2):
         raise DataError(
-            "expected sides that are multiples of 16, 5 channels and 4 depths. "
+            "expected sides that are multiples of 16, 5 channels, 4 depths and 1 or 2 towers. "
             f"Received: size_wh={tuple(size_wh)}, channels={tuple(channels)}, "
-            f"depths={tuple(depths)}"
+            f"depths={tuple(depths)}, towers={towers}"
         )
     inputs = keras.Input((height, width, 3), name="pixels")
     x = _conv(inputs, channels[0], 3, "stem", strides=2)  # (B, H/2, W/2, C0)
@@ -71,15 +74,16 @@ def detector(
     fine = layers.Add(name="m8")([fine, wide])
     outputs = []
     for stride, x in zip(STRIDES, (fine, middle, coarse), strict=True):
-        x = _separable(x, head, f"h{stride}")
-        outputs += _heads(x, stride)
+        what = _separable(x, head, f"h{stride}")
+        where = what if towers == 1 else _separable(x, head, f"g{stride}")
+        outputs += _heads(what, where, stride)
     return keras.Model(inputs, outputs, name="d")
 
 
-def _heads(x: Any, stride: int) -> list[Any]:
+def _heads(what: Any, where: Any, stride: int) -> list[Any]:
     logit = layers.Conv2D(
         1, 1, name=f"logit{stride}", bias_initializer=keras.initializers.Constant(PRIOR_LOGIT)
-    )(x)
+    )(what)
     found = [layers.Activation("sigmoid", name=f"score{stride}")(logit)]
     for name, width in (("box", 4), ("landmarks", 10)):
         # Small weights around 3, the middle of ReLU6: no cell begins where the gradient is 0.
@@ -89,7 +93,7 @@ def _heads(x: Any, stride: int) -> list[Any]:
             name=f"{name[0]}{stride}x",
             kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
             bias_initializer=keras.initializers.Constant(3.0),
-        )(x)
+        )(where)
         found.append(layers.ReLU(6.0, name=f"{name}{stride}")(raw))
     return found
 

@@ -41,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "channels": [16, 32, 64, 96, 128],
     "depths": [0, 3, 3, 2],
     "head": 64,
+    "towers": 1,
     "patience": None,
     "negatives": None,
     "start": None,
@@ -114,7 +115,8 @@ def _train(
     run.note(input=preprocess.to_dict(), labels=[])
 
     keras.utils.set_random_seed(chosen["seed"])
-    network = detector(preprocess.size_wh, chosen["channels"], chosen["depths"], chosen["head"])
+    shape = {name: chosen[name] for name in ("channels", "depths", "head", "towers")}
+    network = detector(preprocess.size_wh, **shape)
     if chosen["start"] is not None:
         Run(chosen["start"]).lend_weights(network)
     plain = _plain(scenes, parts["validation"], preprocess)
@@ -142,8 +144,7 @@ def _train(
     for stage, scale in (("small", SMALL), ("full", 1.0)):
         # A multiple of 16, as the network wants it.
         w, h = (max(48, round(n * scale / 16) * 16) for n in preprocess.size_wh)
-        shape: list[Any] = [chosen["channels"], chosen["depths"], chosen["head"]]
-        learner = network if stage == "full" else detector((w, h), *shape)
+        learner = network if stage == "full" else detector((w, h), **shape)
         learner.set_weights(network.get_weights())
         batches = Batches(Composer(images, faces, (w, h), negatives), (w, h), chosen)
         model = joined(learner)
