@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from converters import flatbuffer
+from edgecnn import networks
 from edgecnn.errors import ConversionError, needs
 from edgecnn.images import ZERO_BYTE, Image, to_network
 
@@ -145,7 +146,7 @@ def _child(network: str, calibration: str, out: str, float_out: str = "") -> Non
     import tensorflow as tf
 
     pixels = _with_both_ends(np.load(calibration))
-    trained = keras.saving.load_model(network, compile=False)
+    trained = networks.load(network)
     # An open batch dimension would leave SHAPE and STRIDED_SLICE before every reshape.
     picture = keras.Input(pixels.shape[1:], batch_size=1, dtype="float32")
     model = keras.models.clone_model(trained, input_tensors=picture)

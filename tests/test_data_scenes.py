@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 from scene_folder import draw_face, make_scenes, write_csv
 
-from edgecnn.data.mosaic import KINDS, Composer, mirror, move_faces, settle, spoil, texture
+from edgecnn.data.mosaic import (
+    KINDS,
+    RARE,
+    Composer,
+    mirror,
+    move_faces,
+    rarity,
+    settle,
+    spoil,
+    texture,
+)
 from edgecnn.data.scenes import COLUMNS, read_scenes, split_scenes
 from edgecnn.errors import DataError
 
@@ -163,6 +173,16 @@ def test_the_same_seed_makes_the_same_picture() -> None:
     a, b = (composer(np.random.default_rng(7), "mosaic") for _ in range(2))
     np.testing.assert_array_equal(a.image, b.image)
     np.testing.assert_array_equal(a.faces, b.faces)
+
+
+def test_profiles_and_small_faces_are_rare() -> None:
+    image = np.zeros((400, 400, 3), np.uint8)
+    plain = draw_face(image, (100, 100), 80)
+    profile, small = plain.copy(), draw_face(image, (300, 300), 30)
+    profile[8] += 0.3 * 80
+    found = rarity(np.array([plain, profile, small]), 400)
+    np.testing.assert_allclose(found, [1, RARE, RARE])
+    assert rarity(plain[None][:0], 400).shape == (0,)
 
 
 def test_spoiling_keeps_the_shape() -> None:

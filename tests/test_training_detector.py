@@ -118,11 +118,14 @@ def test_the_loss_reads_cells_as_the_board_does() -> None:
     )
 
 
-@pytest.mark.parametrize("size", [(64, 48), (320, 240)])
-def test_the_network_has_the_outputs_that_decoding_expects(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("size", "towers"), [((64, 48), 2), ((320, 240), 1)])
+def test_the_network_has_the_outputs_that_decoding_expects(
+    size: tuple[int, int], towers: int
+) -> None:
     from edgecnn.networks import build
 
-    network = build("detector", size_wh=size, channels=[8] * 5, depths=[0] * 4, head=8)
+    options = {"channels": [8] * 5, "depths": [0] * 4, "head": 8, "towers": towers}
+    network = build("detector", size_wh=size, **options)
     pixels = to_network(np.zeros((2, size[1], size[0], 3), np.uint8))
     outputs = [np.asarray(o) for o in network.predict_on_batch(pixels)]
     found = levels(tuple((1, *o.shape[1:]) for o in outputs), size[0])
@@ -136,13 +139,31 @@ def test_the_network_has_the_outputs_that_decoding_expects(size: tuple[int, int]
 
 
 @pytest.mark.parametrize(
-    "options", [{"size_wh": (100, 96)}, {"channels": [8, 8]}, {"depths": [1, 1, 1]}]
+    "options", [{"size_wh": (100, 96)}, {"channels": [8, 8]}, {"depths": [1, 1, 1]}, {"towers": 3}]
 )
 def test_the_network_refuses_what_it_cannot_be(options: dict[str, Any]) -> None:
     from edgecnn.networks import build
 
     with pytest.raises(DataError, match="multiples of 16"):
         build("detector", **options)
+
+
+@pytest.mark.parametrize(
+    ("side", "scale", "expected"),
+    [
+        (320, 0.6, 192),
+        (240, 0.6, 144),
+        (320, 1.0, 320),
+        (240, 1.0, 240),
+        (96, 0.6, 64),
+        (48, 0.1, 48),
+    ],
+)
+def test_a_small_picture_pads_as_the_full_one(side: int, scale: float, expected: int) -> None:
+    from edgecnn.training.detector import _scaled
+
+    assert _scaled(side, scale) == expected
+    assert (_scaled(side, scale) // 16 - side // 16) % 2 == 0
 
 
 @pytest.fixture(scope="module")

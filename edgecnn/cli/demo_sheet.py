@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edgecnn.images import Image
 
 TILE_WH, COLUMNS, GAP, CAPTION = (392, 294), 3, 12, 34
-COLOURS = 224
+COLOURS = 256
 """Of the sheet's palette: a photo of this size in full colour would take a megabyte."""
 
 
@@ -80,12 +80,13 @@ def choose(
         return abs(now.x - before.x) + abs(now.y - before.y)
 
     wanted = [
-        (best(only_her, lambda i: width(i) - 30 * blur(i)), first,
+        (best(only_her, lambda i: width(i) - 30 * blur(i) - 60 * abs(light(i))), first,
          "Enrolled from one photo: named"),
         (best(lambda i: only_her(i) and light(i) < -0.9,
-              lambda i: width(i) / 8 + abs(source.view(i).roll) - 10 * blur(i)), first,
-         "… turned, and almost in the dark"),
-        (best(only_her, blur), first, "… and out of a quick pan"),
+              lambda i: 30 * source.view(i).shadow - 30 * light(i) - 10 * blur(i)), first,
+         "… in half a shadow, almost in the dark"),
+        (best(only_her, lambda i: 40 * blur(i) - width(i)), first,
+         "… from across the room, in a quick pan"),
         (best(lambda i: stranger(i) and named(alone, i, FIRST),
               lambda i: width(i) + width(i, SECOND) - 20 * blur(i) + 20 * light(i)), first,
          "A stranger beside her stays unknown"),

@@ -23,11 +23,15 @@ GRIDS = {(2, 2): 0.45, (3, 2): 0.3, (2, 1): 0.1, (1, 2): 0.05, (3, 3): 0.1}
 """Columns and rows of a mosaic, and how often."""
 SMALLEST, LARGEST = 8.0, 260.0
 """Side of a face, the root of its area, in pixels of the network's input."""
+RARE, SMALL_SHARE = 4.0, 0.1
+"""How much more often than others a rare face is shown, and the share of the photo's longer side
+below which a face is rare for being small."""
 SINGLE = 32.0
 """Least side of the one face of a picture; smaller ones come by mosaics, many at once."""
 TILT = 30.0
 """Degrees by which a face is tilted at most."""
 TEXTURES = 100
+"""Made once: grounds without a face, and what faces are covered with."""
 WHOLE, GONE = 0.6, 0.2
 """A face of which at least this share is in the picture counts; below the second it is none; in
 between the network is told neither."""
@@ -78,6 +82,22 @@ def settle(faces: Floats, size_wh: tuple[int, int]) -> tuple[Floats, Floats]:
     return faces[counts], np.concatenate([low, high], 1)[~counts & (seen > GONE)]
 
 
+def rarity(faces: Floats, side: int) -> Floats:
+    """How much more often than a plain one each face is to be shown: ``(N,)``, 1…:data:`RARE`.
+
+    Faces in profile and small faces are few in photos and hard to find: what counts is how far the
+    nose is from the middle of the eyes, and the size beside the photo's.
+
+    Args:
+        faces: ``(N, 14)``. ``side``: the photo's longer one.
+    """
+    size = faces[:, 2:4] - faces[:, :2]
+    aside = np.abs(faces[:, 8] - (faces[:, 4] + faces[:, 6]) / 2) / np.maximum(size[:, 0], 1e-3)
+    small = np.sqrt(np.prod(size, axis=1)) < SMALL_SHARE * side
+    turned = np.clip((aside - 0.08) / 0.12, 0, 1)
+    return np.asarray(1 + (RARE - 1) * np.maximum(turned, small), np.float32)
+
+
 class Composer:
     """Makes training pictures out of scenes.
 
@@ -99,9 +119,12 @@ class Composer:
     ):
         self._images, self._faces, self._size_wh = images, faces, size_wh
         self._negatives = negatives
-        self._faced = [k for k, f in enumerate(faces) if len(f)]
-        if not self._faced:
+        weights = [rarity(f, max(i.shape)) for i, f in zip(images, faces, strict=True)]
+        self._picks = [(k, n) for k, f in enumerate(faces) for n in range(len(f))]
+        if not self._picks:
             raise DataError(f"none of {len(images)} photos has a face: label some in each part")
+        self._odds = np.cumsum(np.concatenate(weights))
+        self._photo_odds = np.cumsum([w.max(initial=1.0) for w in weights])
         rng = np.random.default_rng(0)
         noise = rng.standard_normal((size_wh[1] + 64, size_wh[0] + 64, 3))
         self._noise = noise.astype(np.float32)
@@ -129,7 +152,7 @@ class Composer:
         return sample._replace(image=spoil(image, rng, self._noise))
 
     def _plain(self, rng: np.random.Generator) -> Sample:
-        k = int(rng.integers(len(self._images)))
+        k = int(np.searchsorted(self._photo_odds, rng.random() * self._photo_odds[-1], "right"))
         image, faces = self._images[k], self._faces[k]
         if rng.random() < 0.5:
             image, faces = mirror(image, faces)
@@ -169,11 +192,12 @@ class Composer:
         self, rng: np.random.Generator, size_wh: tuple[int, int], smallest: float, largest: float
     ) -> Sample:
         """A scene moved so that one of its faces is of a random size, in a random place."""
-        k = self._faced[int(rng.integers(len(self._faced)))]
+        pick = int(np.searchsorted(self._odds, rng.random() * self._odds[-1], "right"))
+        k, n = self._picks[pick]
         image, faces = self._images[k], self._faces[k]
         if rng.random() < 0.5:
             image, faces = mirror(image, faces)
-        face = faces[int(rng.integers(len(faces)))]
+        face = faces[n]
         before = math.sqrt(float(np.prod(face[2:4] - face[:2])))
         # By the logarithm, since detecting is a matter of scale; the power favours the larger ones.
         side = smallest * (largest / smallest) ** (rng.random() ** 0.7)

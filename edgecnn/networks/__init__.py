@@ -7,9 +7,10 @@ layers that the Edge TPU takes: convolutions, batch normalisation, ReLU6, poolin
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
-from edgecnn.errors import DataError
+from edgecnn.errors import DataError, needs
 
 NETWORKS = {
     "compact": "edgecnn.networks.compact:compact",
@@ -30,3 +31,15 @@ def build(name: str, **options: Any) -> Any:
         raise DataError(f"expected a network out of {', '.join(NETWORKS)}. Received: {name!r}")
     module, _, function = NETWORKS[name].partition(":")
     return getattr(importlib.import_module(module), function)(**options)
+
+
+def load(path: str | Path) -> Any:
+    """A saved network, ready to predict or to be trained further.
+
+    Raises:
+        OSError, ValueError: the file is missing or not a network.
+    """
+    with needs("train", "keras", "tensorflow"):
+        import keras
+    importlib.import_module("edgecnn.networks.layers")  # makes our layers known
+    return keras.saving.load_model(path, compile=False)

@@ -17,6 +17,8 @@ with needs("train", "keras", "tensorflow"):
     import keras
     from keras import layers
 
+    from edgecnn.networks.layers import Enlarge
+
 STRIDES = (8, 16, 32)
 PRIOR_LOGIT = -4.6
 """Score logit of an untrained network, sigmoid 0.01: otherwise the many cells without a face
@@ -70,7 +72,7 @@ def detector(
     fine, middle, coarse = (
         _conv(x, head, 1, f"l{s}") for s, x in zip(STRIDES, stages[1:], strict=True)
     )
-    wide = layers.Resizing(height // 8, width // 8, interpolation="nearest", name="u8")(middle)
+    wide = Enlarge(height // 8, width // 8, name="u8")(middle)
     fine = layers.Add(name="m8")([fine, wide])
     outputs = []
     for stride, x in zip(STRIDES, (fine, middle, coarse), strict=True):

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgecnn.errors import ModelError, needs
+from edgecnn import networks
+from edgecnn.errors import ModelError
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,8 @@ def load(path: str | Path) -> Any:
     """
     if not Path(path).is_file():
         raise ModelError(f"{path} cannot be read (no such file): check the path")
-    with needs("train", "keras", "tensorflow", "jax"):
-        import keras
-
     try:
-        return keras.saving.load_model(path, compile=False)
+        return networks.load(path)
     except (OSError, ValueError, TypeError, KeyError) as e:
         reason = (str(e).splitlines() or [type(e).__name__])[0]
         raise ModelError(f"{path} is no Keras network that loads ({reason}): train again") from e

@@ -142,8 +142,7 @@ def _train(
         return figures
 
     for stage, scale in (("small", SMALL), ("full", 1.0)):
-        # A multiple of 16, as the network wants it.
-        w, h = (max(48, round(n * scale / 16) * 16) for n in preprocess.size_wh)
+        w, h = (_scaled(n, scale) for n in preprocess.size_wh)
         learner = network if stage == "full" else detector((w, h), **shape)
         learner.set_weights(network.get_weights())
         batches = Batches(Composer(images, faces, (w, h), negatives), (w, h), chosen)
@@ -254,6 +253,17 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         pixels = np.stack([preprocess(m.image) for m in made])
         wanted = [targets(m.faces, m.ignore, self._size_wh) for m in made]
         return to_network(pixels), np.stack(wanted)
+
+
+def _scaled(side: int, scale: float) -> int:
+    """A multiple of 16 near ``side * scale``, odd or even in sixteenths as ``side`` is.
+
+    Stride 32 pads before the first row where the rows above it are odd in number, and after the
+    last where they are even: were that to change with the size, its boxes would all be 16 pixels
+    off.
+    """
+    odd = side // 16 % 2
+    return max(2 + odd, 2 * round((side * scale / 16 - odd) / 2) + odd) * 16
 
 
 def _optimizer(rate: float, last: float, steps: int) -> Any:

@@ -22,7 +22,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from edgecnn import __version__
+from edgecnn import __version__, networks
 from edgecnn.errors import DataError, StorageError
 from edgecnn.storage import storing, whole_file
 
@@ -188,13 +188,8 @@ class Run:
         Raises:
             DataError: the run has none, or it cannot be read.
         """
-        from edgecnn.errors import needs
-
-        with needs("train", "keras", "tensorflow"):
-            import keras
-
         try:
-            return keras.saving.load_model(self.path / MODEL, compile=False)
+            return networks.load(self.path / MODEL)
         except (OSError, ValueError) as e:
             raise DataError(
                 f"{self.path / MODEL} cannot be loaded ({str(e).splitlines()[0]}): train again"
