@@ -20,6 +20,7 @@ SMALL = {
     "size": 32,
     "epochs": 2,
     "stage_epochs": 1,
+    "stage_faces": 64,
     "epoch_faces": 64,
     "batch_size": 16,
     "network": {"stem": 8, "first_expansion": 8, "stages": [[8, 16, 1], [8, 16, 1]],

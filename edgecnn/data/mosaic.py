@@ -18,7 +18,7 @@ import numpy as np
 from edgecnn.errors import DataError
 from edgecnn.images import ZERO_BYTE, Floats, Image
 
-KINDS = {"plain": 0.2, "single": 0.27, "mosaic": 0.46, "empty": 0.07}
+KINDS = {"plain": 0.3, "single": 0.25, "mosaic": 0.38, "empty": 0.07}
 GRIDS = {(2, 2): 0.45, (3, 2): 0.3, (2, 1): 0.1, (1, 2): 0.05, (3, 3): 0.1}
 """Columns and rows of a mosaic, and how often."""
 SMALLEST, LARGEST = 8.0, 260.0

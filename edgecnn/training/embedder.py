@@ -2,8 +2,9 @@
 
 With a teacher of the same stages the student first learns stage by stage, side by side: each of
 its stages is given what the teacher's stage is given and learns to hand on what that hands on.
-Then the whole network learns the teacher's embedding; the teacher sees the changed picture too.
-Persons with several faces add a softmax with an additive angular margin.
+Then the whole network learns what the teacher says of the face as it is and of its mirror image,
+whatever was changed in the picture that the student sees. Persons with several faces add a softmax
+with an additive angular margin.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.data import aligned
+from edgecnn.data.aligned import split as split
 from edgecnn.data.augment_faces import augment_face
 from edgecnn.errors import DataError, needs
 from edgecnn.faces import verify
 from edgecnn.images import Floats, Image, Preprocess, to_network
 from edgecnn.networks import build
+from edgecnn.storage import whole_file
 from edgecnn.training import settings_for
 from edgecnn.training.embedder_report import write_report
 from edgecnn.training.fit import Progress, fit
@@ -45,8 +48,9 @@ DEFAULTS: dict[str, Any] = {
     "start": None,
     "size": 112,
     "stage_epochs": 3,
+    "stage_faces": 8192,
     "epochs": 8,
-    "epoch_faces": 8192,
+    "epoch_faces": None,
     "batch_size": 64,
     "stage_learning_rate": 3e-3,
     "learning_rate": 2e-3,
@@ -56,13 +60,14 @@ DEFAULTS: dict[str, Any] = {
 }
 """``network`` holds options of :func:`edgecnn.networks.embedder.embedder`; ``margin_weight`` is
 the weight of the identities beside a teacher (without one they weigh 1); ``start`` is a run whose
-network is trained further, without the stages."""
-
-SHARES = (0.03, 0.06)
-"""Shares of validation and test. Whole people are held out, never some of their faces."""
+network is trained further, without the stages; ``stage_faces`` and ``epoch_faces`` make an epoch,
+None for all there are."""
 
 PAIRS = 6000
 """Verification pairs drawn from the held-out people, as many as LFW's protocol has."""
+
+TARGETS = "targets.npy"
+"""The teacher's embeddings of the training faces, in the run folder while the training lasts."""
 
 FALSE_ACCEPT_RATE = 1e-4
 """The rate of impostor comparisons that the threshold is chosen for."""
@@ -106,21 +111,8 @@ def train(
     _fit_whole(run, student, teacher, faces, held_out, settings, progress)
     run.save_model(student)
     _measure(run, student)
+    (run.path / TARGETS).unlink(missing_ok=True)
     return run
-
-
-def split(people: Mapping[str, str], seed: int) -> dict[str, dict[str, str]]:
-    """Files and persons by part; a person, or a face of nobody known, is in one part only.
-
-    Small sets hold out more than :data:`SHARES`: about ten people to validate with.
-    """
-    groups = len({p or f for f, p in people.items()})
-    scale = max(1.0, 10 / (SHARES[0] * groups))
-    shares = (min(0.2, SHARES[0] * scale), min(0.4, SHARES[1] * scale))
-    parts: dict[str, dict[str, str]] = {"train": {}, "validation": {}, "test": {}}
-    for file, person in people.items():
-        parts[aligned.part_of(person or file, seed, shares)][file] = person
-    return parts
 
 
 def check(parts: Mapping[str, Mapping[str, str]], teacher: str | None) -> None:
@@ -155,14 +147,14 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Augmented faces; which ones, and how changed, follows from seed, epoch and position."""
 
     def __init__(
-        self, faces: aligned.AlignedFaces, settings: dict[str, Any],
+        self, faces: aligned.AlignedFaces, settings: dict[str, Any], count: int | None,
         targets: Callable[[Image, npt.NDArray[np.int64]], Any],
     ):  # fmt: skip
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
         self.epoch = 0
         self._faces, self._targets = faces, targets
         self._size, self._seed = settings["batch_size"], settings["seed"]
-        self._count = min(settings["epoch_faces"], len(faces))
+        self._count = min(count or len(faces), len(faces))
 
     def __len__(self) -> int:
         return int(max(1, self._count // self._size))
@@ -214,7 +206,7 @@ def _fit_stages(
 
     probe = held_out.pixels[: 4 * settings["batch_size"]]
     x, y = targets(probe, None)
-    batches = _Batches(faces, settings, targets)
+    batches = _Batches(faces, settings, settings["stage_faces"], targets)
     steps = len(batches) * settings["stage_epochs"]
     model.compile(
         _optimizer(settings["stage_learning_rate"], steps),
@@ -246,21 +238,22 @@ def _fit_whole(
         losses.append(angular_margin())
         weights.append(margin_weight)
     model = keras.Model(student.input, outputs)
+    taught = _teacher_targets(run, teacher, faces, progress) if teacher else None
 
     def targets(pixels: Image, chosen: npt.NDArray[np.int64]) -> Any:
-        y: list[Any] = [teacher(pixels)[0]] if teacher else []
+        y: list[Any] = [] if taught is None else [taught[chosen]]
         counts = [np.ones(len(pixels), np.float32)] * len(y)
         if use_margin:
             y.append(labels[chosen].astype(np.float32))
             counts.append((labels[chosen] >= 0).astype(np.float32))
         return to_network(pixels), tuple(y), tuple(counts)
 
-    batches = _Batches(faces, settings, targets)
+    batches = _Batches(faces, settings, settings["epoch_faces"], targets)
     model.compile(
         _optimizer(settings["learning_rate"], len(batches) * settings["epochs"]),
         loss=losses, loss_weights=weights,
     )  # fmt: skip
-    truth = teacher_embeddings(teacher, held_out.pixels) if teacher else None
+    truth = teacher(held_out.pixels)[0] if teacher else None
 
     def validate() -> dict[str, float]:
         embeddings = verify.normalise(_predict(student, held_out.pixels))
@@ -283,9 +276,28 @@ def _several(persons: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.where(persons >= 0, labels[persons], -1)
 
 
-def teacher_embeddings(teacher: Teacher, pixels: Image, batch: int = 64) -> Floats:
-    """The teacher's embeddings of faces ``(N, H, W, 3)``, of unit length."""
-    return np.concatenate([teacher(pixels[i : i + batch])[0] for i in range(0, len(pixels), batch)])
+def _teacher_targets(
+    run: Run, teacher: Teacher, faces: aligned.AlignedFaces, progress: Progress | None
+) -> Floats:
+    """What the teacher says of each face and its mirror image together, ``(N, D)``.
+
+    Asked once and kept in the run folder: it costs less than half a pass of the student.
+    """
+    path = run.path / TARGETS
+    if path.exists():
+        kept: Floats = np.load(path, allow_pickle=False)
+        return kept
+    said = np.empty((len(faces), teacher.dimension), np.float32)
+    step = 256
+    for i in range(0, len(faces), step):
+        pixels = faces.pixels[i : i + step]
+        said[i : i + step] = teacher(pixels)[0] + teacher(pixels[:, :, ::-1])[0]
+        if progress:
+            progress("teacher", min(i + step, len(faces)), len(faces), {})
+    said = verify.normalise(said)
+    with whole_file(path) as draft, open(draft, "wb") as f:
+        np.save(f, said)
+    return said
 
 
 def _predict(model: Any, pixels: Image, batch: int = 256) -> Floats:
@@ -328,6 +340,21 @@ def score(run: Run, predict: Predict, part: str = "test") -> dict[str, float]:
     faces = _part(run, part)
     embeddings = verify.normalise(predict(faces.pixels)[0])
     return _verification(embeddings, faces.persons, run.facts["settings"]["seed"])
+
+
+def strangers(run: Run) -> dict[str, aligned.AlignedFaces]:
+    """Faces of people who trained nothing: ``choose`` thresholds by some, ``report`` on others.
+
+    As the embedder's input; only people who are known, each face's person by its number.
+    """
+    settings = run.facts["settings"]
+    people = aligned.index(settings["data"])
+    parts = {name: {f: people[f] for f in files} for name, files in run.split.items()}
+    preprocess = Preprocess.from_dict(run.facts["input"])
+    return {
+        name: aligned.load(settings["data"], {f: p for f, p in faces.items() if p}, preprocess)
+        for name, faces in aligned.strangers(parts, settings["seed"]).items()
+    }
 
 
 def operating_point(run: Run, predict: Predict, part: str = "test") -> dict[str, Any]:

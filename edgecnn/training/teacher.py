@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edgecnn.errors import ModelError, needs
 from edgecnn.images import Floats, Image
+
+BATCH = 64
+"""Faces that the teacher is shown at a time."""
 
 
 class Teacher:
@@ -77,8 +79,13 @@ class Teacher:
         Returns:
             ``(N, D)`` of unit length, and one ``(N, h, w, c)`` for each stage.
         """
-        planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.float32)
         names = self._outputs if stages else self._outputs[:1]
-        out: list[Any] = self._session.run(names, {self._input: planes})
+        parts = [self._run(names, pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)]
+        out = [np.concatenate(part) for part in zip(*parts, strict=True)]
         features = [np.ascontiguousarray(x.transpose(0, 2, 3, 1)) for x in out[1:]]
         return out[0] / np.linalg.norm(out[0], axis=1, keepdims=True), features
+
+    def _run(self, names: list[str], pixels: Image) -> list[Floats]:
+        planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.float32)
+        outputs: list[Floats] = self._session.run(names, {self._input: planes})
+        return outputs
