@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-matrix lint format bench wheel clean
+.PHONY: help install demo test test-fast test-matrix lint format bench bench-peers wheel clean
 
 help: ## Show this help
 	@echo "make VERB [PYTHON=python3] [VENV=.venv]"
@@ -52,9 +52,12 @@ format: install ## Format the code and sort the imports
 bench: install ## Measure the shipped models on this machine
 	$(BIN)/edgecnn bench
 
+bench-peers: install ## Measure ours beside its peers, into docs/benchmarks.md (LFW=1: accuracy too)
+	$(BIN)/python tests/bench_peers.py $(if $(LFW),--lfw)
+
 wheel: install ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 clean: ## Remove what the other verbs wrote, except for the environment in VENV
-	rm -rf build dist $(OUT) .venv-matrix .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build dist $(OUT) .venv-matrix .venv-peers .pytest_cache .mypy_cache .ruff_cache
 	find edgecnn converters devices tests -name __pycache__ -type d -prune -exec rm -rf {} +
