@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from converters.flatbuffer import Graph
-from edgecnn.bundle import Manifest, ModelEntry
+from edgecnn.bundle import COHORT, Manifest, ModelEntry, OperatingPoint
+from edgecnn.faces.threshold import one_in
 
 _OUTPUTS = {
     "classifier": "logits, one a label",
@@ -58,12 +59,27 @@ def bundle_card(manifest: Manifest) -> str:
     if point := manifest.operating_point:
         lines += [
             "",
-            f"Threshold {point.threshold:.4f}: below it the answer is *unknown*. Measured error "
-            f"rate at it: {point.error_rate:.5f} in {point.trials:,} trials on "
+            f"Threshold {point.threshold:.4f}{_asked(point)}: below it the answer is *unknown*. "
+            f"Measured error rate at it: {point.error_rate:.5f} in {point.trials:,} trials on "
             f"{point.measured_on}.",
+        ]
+    if cohort := manifest.cohort:
+        groups = ", ".join(f"{n} of {g}" for g, n in cohort["groups"].items() if g)
+        lines += [
+            "",
+            f"Impostors to choose thresholds by, `{COHORT}`: {cohort['faces']:,} faces of "
+            f"{cohort['people']:,} people of {cohort['data']}{f' ({groups})' if groups else ''}, "
+            f"{cohort['chosen_from']}. Left out: {cohort['left_out']}.",
         ]
     lines += ["", "Made with " + ", ".join(f"{k} {v}" for k, v in manifest.versions.items()) + "."]
     return "\n".join(lines) + "\n"
+
+
+def _asked(point: OperatingPoint) -> str:
+    """What a threshold was chosen for."""
+    if point.strangers is None:
+        return ""
+    return f", chosen so that {one_in(point.strangers)} strangers gets a name, one person enrolled"
 
 
 def _public(value: Any) -> Any:

@@ -10,7 +10,7 @@ import dataclasses
 import importlib
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from edgecnn import training
 from edgecnn.bundle import (
     ASSETS,
     CARD,
+    COHORT,
     GALLERY,
     GOLDEN,
     MANIFEST,
@@ -33,12 +34,15 @@ from edgecnn.bundle import (
     OperatingPoint,
     golden_outputs,
 )
-from edgecnn.errors import ConversionError, StorageError
+from edgecnn.errors import BundleError, ConversionError, DataError, StorageError
+from edgecnn.faces.cohort import Cohort
 from edgecnn.faces.embed import fingerprint
 from edgecnn.faces.gallery import Gallery
+from edgecnn.faces.threshold import FEWEST_PEOPLE, STRANGERS
 from edgecnn.images import Image, Preprocess
 from edgecnn.runtime.interpreter import Model
 from edgecnn.storage import sha256_of, whole_folder
+from edgecnn.training import strangers as impostors
 from edgecnn.training.run import MODEL, Run, versions
 
 KINDS = {
@@ -69,6 +73,21 @@ class Part:
     golden: dict[str, npt.NDArray[Any]]
 
 
+@dataclass(frozen=True)
+class Strangers:
+    """What a bundle knows about strangers.
+
+    Attributes:
+        point: its threshold; None for a lone detector.
+        cohort: None where the embedder has none.
+        facts: of the cohort, for the manifest.
+    """
+
+    point: OperatingPoint | None = None
+    cohort: Cohort | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
 def export(
     run_path: str | Path,
     board: str,
@@ -81,12 +100,15 @@ def export(
     replace: bool = False,
     float_out: str | Path | None = None,
     card: str | None = None,
+    strangers: float | None = None,
 ) -> Bundle:
     """Convert a finished run into a bundle for ``board``.
 
     A detector or an embedder comes out together with its counterpart from ``parts``, as a bundle
     that recognises faces; without a counterpart, alone. A run of people's photos trains no
     network and takes both models from the bundle it was made with.
+
+    A cohort of impostors goes with its embedder: made anew for a run of one, else taken along.
 
     Args:
         board: name of the target, for the manifest.
@@ -96,11 +118,16 @@ def export(
         replace: an existing ``out`` gives way.
         float_out: also write the float32 ``.tflite`` there, to compare speeds with.
         card: Markdown that opens the model card, in place of the run's own.
+        strangers: choose the threshold so that this share of the strangers gets a name with one
+            person enrolled; the camera starts from the same share, whoever is enrolled then. None
+            for the share of ``parts``, or :data:`edgecnn.faces.threshold.STRANGERS`.
 
     Raises:
-        DataError: ``run_path`` is not a finished run.
+        DataError: ``run_path`` is not a finished run, or no threshold can be chosen for
+            ``strangers`` by it: another task, or too few people.
         ConversionError: the converter failed, or int8 lost more than ``max_drop``.
-        BundleError: ``parts`` is damaged or computes something else here.
+        BundleError: ``parts`` is damaged, computes something else here, or has no cohort to choose
+            a threshold for ``strangers`` by.
         GalleryError: a run of people's photos was made with another embedder than that of
             ``parts``.
         StorageError: ``out`` exists or cannot be written; nothing is left behind.
@@ -109,18 +136,20 @@ def export(
     _ = run.metrics  # a run without them did not end
     if out.exists() and not replace:
         raise StorageError(f"{out} exists already: choose another --out, or remove it")
+    if strangers is not None and run.task not in ("embedder", "faces"):
+        raise DataError(
+            "expected a run of people, or of an embedder, to choose a threshold by strangers. "
+            f"{run.path} is of task {run.task}: leave --strangers out"
+        )
     if card is not None:
         run.facts["card"] = card
     if run.task == "faces":
-        return _people(run, board, out, parts, replace)
+        return _people(run, board, out, parts, replace, strangers)
     training.start_keras()
     task = importlib.import_module(training.TASKS[run.task])
     with tempfile.TemporaryDirectory(prefix="edgecnn-") as work:
         part = _convert(task, run, Path(work), max_drop, calibration_count, seed, float_out)
-        point = None
-        if hasattr(task, "operating_point"):
-            predict = verify.int8_predict(Model(part.file))
-            point = OperatingPoint(**task.operating_point(run, predict))
+        known = _measured(task, run, part, strangers)
         made = [part]
         if run.task != "images":
             if parts is None and (ASSETS / MANIFEST).exists():
@@ -128,8 +157,30 @@ def export(
             other = {"detector": "embedder", "embedder": "detector"}[run.task]
             if parts is not None and other in parts.manifest.models:
                 made.append(_taken(parts, other))
-                point = point or parts.manifest.operating_point
-        return _write(out, board, made, point, None, replace)
+                if run.task == "detector":
+                    known = _along(parts)
+        return _write(out, board, made, known, None, replace)
+
+
+def _measured(task: Any, run: Run, part: Part, rate: float | None) -> Strangers:
+    """The threshold of a trained model, and an embedder's cohort."""
+    predict = verify.int8_predict(Model(part.file))
+    if hasattr(task, "strangers"):
+        faces = {name: impostors.embed(f, predict) for name, f in task.strangers(run).items()}
+        cohort = impostors.cohort_of(faces["choose"], sha256_of(part.file))
+        facts = impostors.facts(run, cohort)
+        if rate is not None or cohort.people >= FEWEST_PEOPLE:
+            point = impostors.operating_point(**faces, rate=rate or STRANGERS, data=facts["data"])
+        else:
+            point = OperatingPoint(**task.operating_point(run, predict))
+        return Strangers(point, cohort, facts)
+    if hasattr(task, "operating_point"):
+        return Strangers(OperatingPoint(**task.operating_point(run, predict)))
+    return Strangers()
+
+
+def _along(bundle: Bundle) -> Strangers:
+    return Strangers(bundle.manifest.operating_point, Cohort.load(bundle), bundle.manifest.cohort)
 
 
 def _convert(
@@ -193,19 +244,29 @@ def _taken(bundle: Bundle, name: str) -> Part:
     return Part(name, entry, bundle.path / entry.file, text, golden)
 
 
-def _people(run: Run, board: str, out: Path, parts: Bundle | None, replace: bool) -> Bundle:
+def _people(
+    run: Run, board: str, out: Path, parts: Bundle | None, replace: bool, rate: float | None
+) -> Bundle:
     bundle = parts or Bundle(run.facts["settings"].get("bundle") or ASSETS)
     made = [_taken(bundle, name) for name in TASKS["faces"]]
     with Gallery(run.path / GALLERY, fingerprint(bundle)):
         pass  # it opens, and these are embeddings of the very embedder that goes along
-    return _write(out, board, made, bundle.manifest.operating_point, run.path / GALLERY, replace)
+    known = _along(bundle)
+    if rate is not None:
+        if known.cohort is None:
+            raise BundleError(
+                f"expected a bundle with a cohort, to choose a threshold by. {bundle.path} has "
+                "none: convert the run of its embedder again, or leave --strangers out"
+            )
+        known = dataclasses.replace(known, point=impostors.by_cohort(known.cohort, rate))
+    return _write(out, board, made, known, run.path / GALLERY, replace)
 
 
 def _write(
     out: Path,
     board: str,
     parts: list[Part],
-    point: OperatingPoint | None,
+    known: Strangers,
     gallery: Path | None,
     replace_existing: bool,
 ) -> Bundle:
@@ -215,7 +276,8 @@ def _write(
         task=next(task for task, models in TASKS.items() if tuple(sorted(models)) == names),
         models={p.name: p.entry for p in parts},
         target=board,
-        operating_point=point,
+        operating_point=known.point,
+        cohort=known.facts,
         versions=versions(),
     )
     with whole_folder(out, replace=replace_existing) as draft:
@@ -224,6 +286,8 @@ def _write(
             (draft / f"{Path(part.entry.file).stem}.md").write_text(part.card, "utf-8")
         arrays: dict[str, Any] = {k: v for part in parts for k, v in part.golden.items()}
         np.savez_compressed(draft / GOLDEN, **arrays)
+        if known.cohort is not None:
+            known.cohort.save(draft / COHORT)
         (draft / CARD).write_text(bundle_card(manifest), "utf-8")
         hashes = {f.name: sha256_of(f) for f in sorted(draft.iterdir())}
         text = dataclasses.replace(manifest, files=hashes).to_json()

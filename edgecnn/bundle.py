@@ -6,6 +6,7 @@
       manifest.json           the facts below
       *.tflite                the int8 models
       golden.npz              inputs and the outputs the workstation computed
+      cohort.npz              (faces) embeddings of strangers, to choose the threshold by
       card.md                 data, terms, recipe, measured results
       gallery.sqlite          (faces) the people enrolled; changes, so it has no hash
 
@@ -33,6 +34,7 @@ SCHEMA = 1
 MANIFEST = "manifest.json"
 GOLDEN = "golden.npz"
 CARD = "card.md"
+COHORT = "cohort.npz"
 GALLERY = "gallery.sqlite"
 ASSETS = Path(__file__).parent / "assets"
 """The bundle that ships: the detector and the embedder this project trained."""
@@ -73,26 +75,37 @@ class OperatingPoint:
 
     Attributes:
         threshold: faces: cosine similarity; images: probability. Below it the answer is unknown.
-        error_rate: faces: the share of impostor comparisons at or above the threshold (false
-            accept rate); images: the share of wrong answers among those given.
+        error_rate: faces: the share of strangers who are given a name at the threshold, each looked
+            at once; images: the share of wrong answers among those given.
         measured_on: the data the rate was measured on, in words.
-        trials: how many comparisons or answers the rate rests on.
+        trials: how many strangers or answers the rate rests on.
+        strangers: faces: the rate that the threshold was chosen for; None where it was chosen by
+            pairs of faces, for want of people, and ``error_rate`` is that of pairs.
+        people: faces: how many enrolled people it was chosen for, one: a gallery changes, and what
+            it takes is found by the cohort when the camera starts. None as above.
     """
 
     threshold: float
     error_rate: float
     measured_on: str
     trials: int
+    strangers: float | None = None
+    people: int | None = None
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The facts of a bundle, as they stand in ``manifest.json``."""
+    """The facts of a bundle, as they stand in ``manifest.json``.
+
+    Attributes:
+        cohort: whose faces ``cohort.npz`` holds, and how they were chosen; empty without one.
+    """
 
     task: str
     models: dict[str, ModelEntry]
     target: str
     operating_point: OperatingPoint | None = None
+    cohort: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
@@ -133,6 +146,7 @@ class Manifest:
                 },
                 target=facts["target"],
                 operating_point=OperatingPoint(**point) if point else None,
+                cohort=facts.get("cohort", {}),
                 versions=facts["versions"],
                 files=facts["files"],
             )

@@ -23,8 +23,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("EDGECNN_SHARED_DATA", ROOT.parent / "shared" / "data"))
 VENV = ROOT / ".venv-peers"
-PACKAGES = (("-e", str(ROOT), "scikit-image", "matplotlib", "dlib-bin", "face_recognition_models", "setuptools<81"),
-            ("--no-deps", "face_recognition==1.3.0"))  # fmt: skip
+PACKAGES = (
+    ("-e", str(ROOT), "scikit-image", "matplotlib", "dlib-bin", "face_recognition_models",
+     "setuptools<81"),
+    ("--no-deps", "face_recognition==1.3.0"),
+)  # fmt: skip
 """face_recognition asks for dlib's sources, which take an hour to build; dlib-bin is the same
 library, built. Its weights need ``pkg_resources``, which setuptools 81 dropped."""
 PEOPLE = 1000

@@ -66,6 +66,13 @@ def embed(face_bgr):
     return unit(mean - mean.mean())
 
 
+def embed_photo(face_bgr):
+    """The tint and, for two parts in five, the texture: ``(67,)`` float32 of length 1. Two photos
+    of somebody have a cosine of about 0.7, copies of one nearly 1, other people's -0.4."""
+    small = cv2.resize(face_bgr.mean(axis=2), (8, 8), interpolation=cv2.INTER_AREA).ravel()
+    return unit(np.concatenate([embed(face_bgr), 0.65 * unit(small - small.mean())]))
+
+
 def bundle(folder: Path, monkeypatch: Any) -> Bundle:
     """A bundle whose models are files of no content; the doubles above stand in for them."""
     folder.mkdir(parents=True)
@@ -82,7 +89,7 @@ def bundle(folder: Path, monkeypatch: Any) -> Bundle:
     (folder / "manifest.json").write_text(manifest.to_json())
     for module in (enrol, __import__("edgecnn.training.people", fromlist=["people"])):
         monkeypatch.setattr(module, "Detector", lambda model, entry: detect)
-        monkeypatch.setattr(module, "Embedder", lambda model, entry, mirror: embed)
+        monkeypatch.setattr(module, "Embedder", lambda model, entry, mirror: embed_photo)
     monkeypatch.setattr(Bundle, "model", lambda *args, **options: None)
     return Bundle(folder)
 

@@ -56,7 +56,7 @@ def test_enroll_and_list(edgecnn, bundle, photos, tmp_path):
     ]
     listed = json.loads(edgecnn("people", "list", bundle.path, "--json")[1])
     assert [p["name"] for p in listed] == ["Ann", "Bob"]
-    assert set(listed[0]) == {"name", "embeddings", "quality", "since"}
+    assert set(listed[0]) == {"name", "embeddings", "quality", "since", "negatives"}
 
 
 def test_no_usable_photo_writes_nothing_and_exits_2(edgecnn, bundle, tmp_path):

@@ -39,6 +39,7 @@ def test_a_face_event_has_exactly_these_keys_and_values() -> None:
             "at_s": 0.28,
             "track": 1,
             "name": "Ann",
+            "decided": True,
             "score": 0.7134,
             "box": [20, 15, 44, 40],
             "latency_ms": 38.2,

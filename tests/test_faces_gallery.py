@@ -14,8 +14,9 @@ import pytest
 
 from edgecnn.errors import GalleryError, StorageError
 from edgecnn.faces.exchange import export_people, import_people
-from edgecnn.faces.gallery import Gallery, Sample
+from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.names import LONGEST_NAME, clean_name
+from edgecnn.faces.types import Sample
 
 SHA, OTHER_SHA = "ab" * 32, "cd" * 32
 
@@ -296,7 +297,8 @@ def _with(**changes):
 @pytest.mark.parametrize(
     "spoil",
     [
-        _with(schema=2),
+        _with(schema=3),
+        _with(adaptation={"map": "AAAA", "shift": 0, "facts": {}}),
         _with(format="else"),
         _with(people=None),
         _with(people=[{"name": "Bob"}]),

@@ -6,7 +6,10 @@ import pytest
 from face_doubles import ANN, BOB, CID, THRESHOLD, face, scene
 
 from edgecnn.errors import GalleryError
+from edgecnn.faces.cohort import Cohort
+from edgecnn.faces.embed import unit
 from edgecnn.faces.gallery import Gallery
+from edgecnn.faces.look import REFRESH_S, STALE_S
 from edgecnn.faces.recognise import STAGES, Recogniser
 from edgecnn.faces.types import Detection
 
@@ -71,6 +74,95 @@ def test_one_spoilt_frame_does_not_cost_the_track(gallery):
     assert watch(recogniser, [fake.portrait(CID), fake.portrait(ANN)], 0.5) == [[None], ["Ann"]]
     (found,) = recogniser(fake.portrait(ANN), 0.7)
     assert found.track == 1
+
+
+class Counted:
+    """An embedder that counts."""
+
+    def __init__(self):
+        self.count = 0
+
+    def __call__(self, face_bgr):
+        self.count += 1
+        return fake.embed(face_bgr)
+
+
+FPS = 30
+
+
+def live(recogniser, frames, first_s):
+    """The name of the one face in each frame, at :data:`FPS`."""
+    found = [recogniser(frame, first_s + i / FPS) for i, frame in enumerate(frames)]
+    return [faces[0].name for faces in found]
+
+
+def test_a_face_that_is_decided_on_is_embedded_now_and_then_only(gallery):
+    counted = Counted()
+    frames = [fake.portrait(ANN, i % 5) for i in range(3 * FPS)]
+    assert set(live(camera(gallery, embedder=counted), frames, 0.0)) == {"Ann"}
+    assert 3 / REFRESH_S <= counted.count <= 3 / REFRESH_S + 3
+
+
+def test_a_stranger_too(gallery):
+    counted = Counted()
+    frames = [fake.portrait(BOB, i % 5) for i in range(3 * FPS)]
+    assert set(live(camera(gallery, embedder=counted), frames, 0.0)) == {None}
+    assert counted.count <= 3 / REFRESH_S + 3
+
+
+@pytest.mark.parametrize("before", range(20, 36, 3))
+def test_nobody_wears_a_name_for_longer_than_between_two_looks(gallery, before):
+    recogniser = camera(gallery)
+    assert live(recogniser, [fake.portrait(ANN, i % 5) for i in range(before)], 0.0)[-1] == "Ann"
+    names = live(recogniser, [fake.portrait(BOB, i % 5) for i in range(FPS)], before / FPS)
+    worn = names.index(None)
+    assert worn <= REFRESH_S * FPS and set(names[worn:]) == {None}
+
+
+def flat(tint):
+    """A face without any detail, which tells nothing."""
+    return scene((np.full((112, 112, 3), np.add(tint, 140), np.uint8), 90, 60))
+
+
+def test_a_name_that_no_look_confirms_goes(gallery):
+    recogniser, counted = camera(gallery), Counted()
+    assert live(recogniser, [fake.portrait(ANN, 1)], 0.0) == ["Ann"]
+    recogniser._embedder = counted
+    names = live(recogniser, [flat(BOB)] * (2 * FPS), 1 / FPS)
+    assert counted.count == 0
+    assert names.index(None) <= STALE_S * FPS + 1 and names[-1] is None
+
+
+def test_a_face_in_doubt_that_cannot_be_looked_at_has_no_name(gallery):
+    recogniser = camera(gallery)
+    assert live(recogniser, [fake.portrait(ANN, i) for i in range(3)], 0.0) == ["Ann"] * 3
+    assert live(recogniser, [fake.portrait(BOB), flat(BOB)], REFRESH_S + 0.1) == [None, None]
+
+
+def test_nothing_is_decided_by_a_frame_that_tells_nothing(gallery):
+    (found,) = camera(gallery)(flat(ANN), 0.0)
+    assert (found.name, found.score, found.decided) == (None, None, False)
+    assert camera(gallery)(fake.portrait(BOB), 0.0)[0].decided
+
+
+def test_a_face_that_jumps_keeps_its_track(gallery):
+    recogniser = camera(gallery)
+    left, right = scene((face(ANN, 1), 5, 60)), scene((face(ANN, 2), 200, 60))
+    assert [recogniser(f, 0.1 * i)[0].track for i, f in enumerate([left, right, left])] == [1] * 3
+    bob = scene((face(BOB, 1), 200, 60))
+    assert recogniser(bob, 0.3)[0].track != 1
+
+
+def test_strangers_who_are_like_a_person_make_it_take_more(gallery):
+    rng = np.random.default_rng(0)
+    (ann,) = {tuple(gallery.index().centres[0])}
+    near = unit(np.array(ann) + rng.normal(0, 0.4, (300, 3)))
+    cohort = Cohort(near, np.arange(300) // 2, np.full(300, "a"), SHA)
+    alike = fake.portrait((60, 0, -60))
+    plain = Recogniser.from_parts(fake.detect, fake.embed, gallery, THRESHOLD)
+    careful = Recogniser.from_parts(fake.detect, fake.embed, gallery, THRESHOLD, cohort=cohort)
+    assert plain(alike, 0.0)[0].name == "Ann"
+    assert careful(alike, 0.0)[0].name is None
 
 
 def test_a_running_camera_follows_the_gallery(gallery):

@@ -1,17 +1,26 @@
 """The faces task: folders of photos to a gallery, with every photo's fate and a leave-one-out."""
 
+import dataclasses
 import json
 
+import cv2
 import face_doubles as fake
 import numpy as np
 import pytest
 from face_doubles import ANN, BOB, CID, scene
 
+from edgecnn.bundle import COHORT, MANIFEST, Bundle
 from edgecnn.data.photos import list_people
 from edgecnn.errors import DataError, StorageError
+from edgecnn.faces import fit_adaptation
+from edgecnn.faces.adapt import Adaptation
+from edgecnn.faces.cohort import Cohort
 from edgecnn.faces.embed import fingerprint
-from edgecnn.faces.gallery import Gallery, Sample
-from edgecnn.training.people import DEFAULTS, confusable, leave_one_out, train
+from edgecnn.faces.embed import unit as unit_rows
+from edgecnn.faces.gallery import Gallery
+from edgecnn.faces.types import Sample
+from edgecnn.storage import sha256_of
+from edgecnn.training.people import DEFAULTS, confusable, train
 
 
 @pytest.fixture
@@ -83,24 +92,6 @@ def unit(*values):
     return vector / np.linalg.norm(vector)
 
 
-def test_leave_one_out_by_hand():
-    samples = [
-        Sample("Ann", unit(1, 0, 0)),
-        Sample("Ann", unit(1, 1, 0)),
-        Sample("Ann", unit(0, 1, 0.1)),
-        Sample("Bob", unit(0, 0, 1)),
-        Sample("Cid", unit(0, 0.2, 1)),
-    ]
-    checks = leave_one_out(samples, 0.5)
-    # Ann's first against the mean of (1,1,0)/√2 and (0,1,0.1): (0.7071, 1.7021, 0.0995) / 1.8459.
-    assert checks[0].own == pytest.approx(0.383, abs=1e-3)
-    assert checks[0].other == pytest.approx(0, abs=1e-6)
-    assert [c.answer for c in checks] == ["unknown", "right", "unknown", "wrong", "wrong"]
-    assert (checks[3].own, checks[3].nearest) == (None, "Cid")
-    assert leave_one_out(samples[:1], 0.5)[0].answer == "alone"
-    assert leave_one_out([], 0.5) == []
-
-
 def test_confusable_people_most_alike_first():
     samples = [Sample("Ann", unit(1, 0)), Sample("Bob", unit(1, 1)), Sample("Cid", unit(1, 0.9))]
     assert [pair[:2] for pair in confusable(samples)] == [
@@ -159,3 +150,71 @@ def test_confused_people_are_reported(bundle, tmp_path):
     run = train(tmp_path / "photos", tmp_path / "run", settings)
     assert [pair[:2] for pair in run.metrics["confused"]] == [["Cid", "Cid2"]]
     assert "look like one person" in (run.path / "report.html").read_text("utf-8")
+
+
+def add_cohort(bundle, embeddings):
+    """The bundle anew, with strangers of its embedder in it."""
+    count = len(embeddings)
+    cohort = Cohort(
+        unit_rows(embeddings), np.arange(count), np.full(count, ""), fingerprint(bundle)
+    )
+    cohort.save(bundle.path / COHORT)
+    files = {**bundle.manifest.files, COHORT: sha256_of(bundle.path / COHORT)}
+    manifest = dataclasses.replace(bundle.manifest, files=files)
+    (bundle.path / MANIFEST).write_text(manifest.to_json())
+    return Bundle(bundle.path)
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_an_adaptation_is_kept_where_it_is_better_and_the_report_says_so(
+    bundle, data, tmp_path, monkeypatch, is_kept
+):
+    (data / "Ann" / "bob.png").unlink()  # at this threshold it looks like nobody
+    rng = np.random.default_rng(0)
+    bundle = add_cohort(bundle, rng.normal(size=(400, 67)))
+    seen = {}
+
+    def fitted(samples, cohort):
+        seen[len(samples)] = {s.source for s in samples}
+        matrix = np.eye(67, dtype=np.float32)
+        if is_kept:  # the tint alone tells them apart
+            matrix[3:] *= 0.1
+        return Adaptation(matrix, 0.01)
+
+    monkeypatch.setattr(fit_adaptation, "fit", fitted)
+    monkeypatch.setattr(Bundle, "threshold", 0.85)
+    settings = {**DEFAULTS, "bundle": str(bundle.path), "adapt": True}
+    run = train(data, tmp_path / "run", settings)
+    kept = run.metrics["adaptation"]
+    assert kept["kept"] is is_kept
+    assert kept["why"].startswith("kept: " if is_kept else "not kept, since")
+    assert kept["why"] in (run.path / "report.html").read_text("utf-8")
+    assert set(seen) == ({7, 8} if is_kept else {7})  # nested: a photo is left out of each
+    with Gallery(run.path / "gallery.sqlite", fingerprint(bundle)) as gallery:
+        adaptation = gallery.adaptation()
+    assert (adaptation is not None) is is_kept
+    right = run.metrics["leave_one_out_right"]
+    assert right == 8 if is_kept else right < 8
+    if adaptation is not None:
+        assert adaptation.facts["photos"] == 8 and adaptation.shift == 0.01
+
+
+def test_there_is_nothing_to_adapt_against_without_a_cohort(bundle, data, tmp_path):
+    settings = {**DEFAULTS, "bundle": str(bundle.path), "adapt": True}
+    with pytest.raises(DataError, match="has no cohort"):
+        train(data, tmp_path / "run", settings)
+    assert not (tmp_path / "run").exists()
+
+
+def test_photos_that_add_nothing_are_named_and_judged(bundle, tmp_path):
+    for i in range(3):
+        fake.save(tmp_path / "photos" / "Ann" / f"{i}.png", fake.portrait(ANN, i))
+    moment = cv2.GaussianBlur(fake.portrait(ANN), (0, 0), 1.2)
+    fake.save(tmp_path / "photos" / "Ann" / "moment.png", moment)
+    run = train(tmp_path / "photos", tmp_path / "run", {**DEFAULTS, "bundle": str(bundle.path)})
+    assert (run.metrics["photos_used"], run.metrics["photos_redundant"]) == (3, 1)
+    assert sum(run.metrics[f"leave_one_out_{a}"] for a in ("right", "wrong", "unknown")) == 4
+    (fate,) = (f for f in run.split["photos"]["Ann"].values() if f != "used")
+    assert fate.startswith("redundant: like ")
+    page = (run.path / "report.html").read_text("utf-8")
+    assert fate in page and "1 more would add nothing" in page

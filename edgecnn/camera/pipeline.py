@@ -16,6 +16,7 @@ from typing import Protocol
 from edgecnn.bundle import Bundle
 from edgecnn.camera import overlay
 from edgecnn.camera.sources.source import Frame, Source
+from edgecnn.errors import DataError
 from edgecnn.events.schema import Label
 from edgecnn.faces.types import Recognition
 from edgecnn.images import Image
@@ -140,30 +141,48 @@ def run(
     return stats
 
 
-def load(bundle: Bundle, gallery: Path | None = None, threads: int | None = None) -> Recogniser:
+def load(
+    bundle: Bundle,
+    gallery: Path | None = None,
+    threads: int | None = None,
+    strangers: float | None = None,
+    missed: float | None = None,
+) -> Recogniser:
     """What a bundle recognises with.
 
     Args:
         gallery: of the people, for a faces bundle. The bundle's own where None; without that one
             nobody is enrolled, and everybody is unknown.
+        strangers: the share of strangers' visits that may end with a name; None for the bundle's.
+        missed: the share of enrolled people's visits that may end as unknown; None for the usual
+            one, see :class:`edgecnn.faces.decide.Rates`.
 
     Raises:
         BundleError: the bundle is of a task that recognises nothing.
+        DataError: ``strangers`` or ``missed`` for a bundle that knows no people.
         GalleryError: there is no such gallery, or it is of another embedder.
     """
     if bundle.manifest.task == "images":
         from edgecnn.classify import Classifier
 
+        if strangers is not None or missed is not None:
+            raise DataError(
+                f"expected a bundle for faces with --strangers and --missed. {bundle.path} is for "
+                "task images: leave them out"
+            )
+
         classifier = Classifier(bundle, threads)
         return lambda frame_bgr, time_s: Label(*classifier(frame_bgr))
+    from edgecnn.faces.decide import Rates
     from edgecnn.faces.embed import fingerprint
     from edgecnn.faces.gallery import Gallery
     from edgecnn.faces.recognise import Recogniser as FaceRecogniser
 
+    rates = Rates.for_bundle(bundle, strangers, missed)
     if gallery is None and not bundle.gallery.exists():
-        return FaceRecogniser(bundle, None, threads)
+        return FaceRecogniser(bundle, None, threads, rates)
     people = Gallery(gallery or bundle.gallery, fingerprint(bundle))
-    recogniser = FaceRecogniser(bundle, people, threads)
+    recogniser = FaceRecogniser(bundle, people, threads, rates)
     # It reads the gallery from frame to frame, and nobody else holds it: they end together.
     weakref.finalize(recogniser, people.close)
     return recogniser

@@ -18,6 +18,7 @@ COMMANDS = {
     "bench": "bench",
     "inspect": "inspect",
     "enroll": "enroll",
+    "teach": "teach",
     "people": "people",
     "camera": "camera",
     "doctor": "doctor",

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgecnn.cli.options import gallery_option, threads_option
+from edgecnn.cli.options import (
+    gallery_option,
+    missed_option,
+    strangers_option,
+    threads_option,
+)
 
 if TYPE_CHECKING:
     from edgecnn.camera.pipeline import Stats
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
 @click.option("--events", help="Append one JSON line a face and frame to this file; - prints them.")
 @click.option("--window", is_flag=True, help="Show the picture; q ends. Needs opencv-python.")
 @click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
+@strangers_option
+@missed_option
 @threads_option
 def command(
     bundle: Path,
@@ -41,17 +48,22 @@ def command(
     events: str | None,
     window: bool,
     max_frames: int | None,
+    strangers: float | None,
+    missed: float | None,
     threads: int | None,
 ) -> None:
     """Recognise, live or in a recording, with the models of BUNDLE.
 
-    Whoever is below the bundle's measured threshold is unknown. A live camera's newest frame
-    comes first; of a file, no frame is left out. Ctrl-C ends and keeps what was recorded.
+    Whoever may as well be a stranger is unknown: of the visits of strangers, one in N may end with
+    a name. The more people are enrolled, the more it takes. A face whose looks do not suffice has
+    no name yet. A live camera's newest frame comes first; of a file, no frame is left out. Ctrl-C
+    ends and keeps what was recorded.
 
     \b
     Example:
       edgecnn camera my-bundle --source 0 --events -
       edgecnn camera my-bundle --source party.mp4 --out-video names.mp4
+      edgecnn camera my-bundle --source 0 --strangers 1/10000
     """
     from edgecnn.camera.app import Outputs, watch
     from edgecnn.camera.pipeline import Stats
@@ -66,6 +78,8 @@ def command(
             outputs,
             gallery=gallery,
             threads=threads,
+            strangers=strangers,
+            missed=missed,
             max_frames=max_frames,
             stop=stop,
             stats=stats,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from edgecnn.cli.options import json_option
+from edgecnn.cli.options import json_option, strangers_option
 
 if TYPE_CHECKING:
     from edgecnn.bundle import Bundle
@@ -48,6 +48,7 @@ class Board(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
 @click.option("--card", type=click.File(encoding="utf-8"),
               help="Markdown that opens the model card: whose data, what terms.")  # fmt: skip
 @click.option("--replace", is_flag=True, help="A bundle in --out gives way.")
+@strangers_option
 @json_option
 def command(
     run: Path, board: str, out: Path, parts: Path | None, as_json: bool, calibration: int,
@@ -58,9 +59,14 @@ def command(
     The command fails, and writes nothing, where int8 is worse than float by more than --max-drop
     on held-out data.
 
+    The threshold below which a face is unknown is chosen by strangers, embeddings of whom travel
+    in the bundle. The more people are enrolled, the more it takes; the camera finds out how much
+    when it starts, for the same share of strangers.
+
     \b
     Example:
       edgecnn convert run --for raspberry-pi-5 --out my-bundle
+      edgecnn convert friends-run --for coral-usb --out my-bundle --strangers 1/10000
     """
     from converters.export import export
     from edgecnn.bundle import Bundle
@@ -79,9 +85,17 @@ def command(
             before = model["float"].get(figure, float("nan"))
             click.echo(f"  {figure:<22}float {before:.4f}  int8 {value:.4f}")
     if point := found["operating_point"]:
-        click.echo(f"threshold   {point['threshold']:.4f}, measured error rate "
+        click.echo(f"threshold   {point['threshold']:.4f}{_asked(point)}, measured error rate "
                    f"{point['error_rate']:.5f} in {point['trials']:,} trials")  # fmt: skip
     click.echo(f"bundle      {found['bundle']}, for {found['target']}")
+
+
+def _asked(point: dict[str, Any]) -> str:
+    if point["strangers"] is None:
+        return ""
+    from edgecnn.faces.threshold import one_in
+
+    return f" for {one_in(point['strangers'])} strangers with one person enrolled"
 
 
 def _was(model: dict[str, Any]) -> str:

@@ -94,7 +94,8 @@ def _enrol(name: str, portrait: Image, photos: Path, models: Bundle, gallery: Pa
     """What ``edgecnn enroll`` does with one photo."""
     import cv2
 
-    from edgecnn.faces.enrol import USED, enrol
+    from edgecnn.faces.enrol import enrol
+    from edgecnn.faces.photo import USED
 
     photo = photos / name / "portrait.png"
     photo.parent.mkdir(parents=True)

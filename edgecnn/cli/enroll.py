@@ -21,15 +21,17 @@ def command(
 ) -> None:
     """Teach the bundle who NAME is, from one PHOTO or more with one face each.
 
-    Says of each photo what became of it. Where none can be used, nothing is written. A camera
-    that is running knows NAME from its next frame on.
+    Says of each photo what became of it. Where none can be used, nothing is written. A photo that
+    adds nothing to the others is redundant and not kept. A camera that is running knows NAME from
+    its next frame on. An adaptation that train --adapt made was proved without NAME and goes.
 
     \b
     Example:
       edgecnn enroll my-bundle "Ann Example" ann1.jpg ann2.jpg ann3.jpg
     """
     from edgecnn.bundle import Bundle
-    from edgecnn.faces.enrol import USED, enrol
+    from edgecnn.faces.enrol import enrol
+    from edgecnn.faces.photo import USED
 
     opened = Bundle(bundle)
     place = gallery or opened.gallery
@@ -37,7 +39,7 @@ def command(
     for photo in looked_at:
         click.echo(f"{photo.source}: {photo.fate}")
     used = sum(photo.fate == USED for photo in looked_at)
-    if not used:
+    if not any(photo.usable for photo in looked_at):
         raise DataError(
             f"none of {len(photos)} photos of {name} can be used, nothing was written: "
             "give photos with one sharp face each"

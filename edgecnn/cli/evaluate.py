@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgecnn.cli.options import json_option, threads_option
+from edgecnn.cli.options import json_option, missed_option, strangers_option, threads_option
 
 if TYPE_CHECKING:
     from edgecnn.bundle import Bundle
@@ -102,21 +102,103 @@ def images(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
     }
 
 
+def open_set(
+    bundle: Bundle, people: Path, rate: float | None, enrolled: int | None, out: Path | None,
+    threads: int | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Print, and with ``out`` draw, whether strangers would be named."""
+    from edgecnn.cli.progress import shown
+    from edgecnn.training.open_set_run import evaluate, lines
+
+    with shown(to_stderr=True) as progress:
+        found = evaluate(
+            bundle, people, rate=rate, enrolled=enrolled, threads=threads, progress=progress
+        )
+    click.echo(json.dumps(found.figures, indent=2) if as_json else "\n".join(lines(found.figures)))
+    if out is not None:
+        from edgecnn.training.open_set_report import write
+
+        path = write(found, out)
+        click.echo(f"report      {path}", err=as_json)
+
+
+def visits(
+    bundle: Bundle, folder: Path, rate: float | None, missed: float | None, enrolled: int | None,
+    threads: int | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Print how often made-up visits end wrongly, by the rule that decides on them."""
+    from edgecnn.cli.progress import shown
+    from edgecnn.faces.decide import Rates
+    from edgecnn.training.visits_run import ENROLLED, evaluate, lines
+
+    rates = Rates.for_bundle(bundle, rate, missed)
+    with shown(to_stderr=True) as progress:
+        found = evaluate(
+            bundle, folder, rates=rates, enrolled=enrolled or ENROLLED, threads=threads,
+            progress=progress,
+        )  # fmt: skip
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
+
+
+def quality(bundle: Bundle, folder: Path, threads: int | None, as_json: bool) -> None:
+    """Print how bad a face may be."""
+    from edgecnn.cli.progress import shown
+    from edgecnn.training.face_quality import evaluate, lines
+
+    with shown(to_stderr=True) as progress:
+        found = evaluate(bundle, folder, threads, progress)
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
+
+
+def enrolment(bundle: Bundle, folder: Path, threads: int | None, as_json: bool) -> None:
+    """Print what the rules of enrolment rest on."""
+    from edgecnn.cli.progress import shown
+    from edgecnn.training.enrolment_run import evaluate, lines
+
+    with shown(to_stderr=True) as progress:
+        found = evaluate(bundle, folder, threads, progress)
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
+
+
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path), required=False)
+@click.argument("people", type=click.Path(path_type=Path), required=False)
 @click.option("--lfw", "lfw_folder", type=click.Path(path_type=Path),
               help="A folder with LFW's pairs.txt and its faces, aligned to 112×112.")  # fmt: skip
 @click.option("--scenes", "scenes_folder", type=click.Path(path_type=Path),
               help="A folder with boxes.csv and its photos.")  # fmt: skip
 @click.option("--data", "data_folder", type=click.Path(path_type=Path),
               help="A folder of pictures for each class.")  # fmt: skip
+@click.option("--open-set", "is_open_set", is_flag=True,
+              help="Enroll some of PEOPLE; is everybody else unknown?")  # fmt: skip
+@click.option("--enrolled", type=click.IntRange(1), help="--open-set: people enrolled at once.  "
+              "[half of those with two faces]")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False),
+              help="--open-set: a folder for the report, open-set.html.")  # fmt: skip
+@click.option("--visits", "visits_folder", type=click.Path(path_type=Path),
+              help="Aligned faces: let people come, and count the wrong names.")  # fmt: skip
+@click.option("--quality", "quality_folder", type=click.Path(path_type=Path),
+              help="Aligned faces: spoil them by steps, and count who is still known.")  # fmt: skip
+@click.option("--enrolment", "enrolment_folder", type=click.Path(path_type=Path),
+              help="Aligned faces: which photos to keep, look-alikes, adaptation.")  # fmt: skip
+@strangers_option
+@missed_option
 @threads_option
 @json_option
 def command(
     bundle: Path | None,
+    people: Path | None,
     lfw_folder: Path | None,
     scenes_folder: Path | None,
     data_folder: Path | None,
+    is_open_set: bool,
+    enrolled: int | None,
+    out: Path | None,
+    visits_folder: Path | None,
+    quality_folder: Path | None,
+    enrolment_folder: Path | None,
+    strangers: float | None,
+    missed: float | None,
     threads: int | None,
     as_json: bool,
 ) -> None:
@@ -125,10 +207,23 @@ def command(
     With --lfw, verification on Labeled Faces in the Wild; with --scenes, faces found; with --data,
     a classifier's answers. Percentages throughout.
 
+    With --open-set, who would be named wrongly: PEOPLE is a folder of aligned faces, a folder for
+    each person or an index.csv (file,person,age,sex). Some people are enrolled from three faces at
+    most, all others are strangers. Each is looked at once.
+
+    With --visits, people come and stay for some frames, which the rule of the live camera and
+    simpler ones decide on; with --quality, faces are blurred, shrunk, darkened and over-exposed.
+    With --enrolment, which photos of a person to keep, look-alikes and adaptation. All take such a
+    folder, and the people in it whom the training of the embedder held out.
+
     \b
     Example:
       edgecnn evaluate --lfw lfw/
       edgecnn evaluate my-bundle --data photos/ --json
+      edgecnn evaluate my-bundle aligned/ --open-set --enrolled 5 --strangers 1/1000 --out report
+      edgecnn evaluate my-bundle --visits aligned/ --strangers 1/100
+      edgecnn evaluate my-bundle --quality aligned/
+      edgecnn evaluate my-bundle --enrolment aligned/
     """
     from edgecnn.bundle import ASSETS, Bundle
 
@@ -139,8 +234,33 @@ def command(
         )
         if folder is not None
     ]  # fmt: skip
+    if is_open_set:
+        if bundle is None or people is None or wanted:
+            raise click.UsageError("expected BUNDLE PEOPLE --open-set, and no other measurement")
+        open_set(Bundle(bundle), people, strangers, enrolled, out, threads, as_json)
+        return
+    if enrolment_folder is not None:
+        if people or wanted or out or visits_folder or quality_folder:
+            raise click.UsageError("expected --enrolment, and no other measurement")
+        enrolment(Bundle(bundle or ASSETS), enrolment_folder, threads, as_json)
+        return
+    if visits_folder is not None or quality_folder is not None:
+        if people or wanted or out or (visits_folder is not None and quality_folder is not None):
+            raise click.UsageError("expected --visits or --quality, and no other measurement")
+        opened = Bundle(bundle or ASSETS)
+        if visits_folder is not None:
+            visits(opened, visits_folder, strangers, missed, enrolled, threads, as_json)
+        elif strangers or missed or enrolled:
+            raise click.UsageError("--strangers, --missed and --enrolled do not go with --quality")
+        elif quality_folder is not None:
+            quality(opened, quality_folder, threads, as_json)
+        return
+    only = {"PEOPLE": people, "--enrolled": enrolled, "--out": out, "--strangers": strangers,
+            "--missed": missed}  # fmt: skip
+    if foreign := [name for name, value in only.items() if value is not None]:
+        raise click.UsageError(f"{', '.join(foreign)} goes with --open-set or --visits only")
     if not wanted:
-        raise click.UsageError("expected at least one of --lfw, --scenes and --data")
+        raise click.UsageError("expected at least one of --lfw, --scenes, --data and --open-set")
     opened = Bundle(bundle or ASSETS)
     figures: Figures = {}
     for measure, folder in wanted:

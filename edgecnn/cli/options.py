@@ -6,6 +6,33 @@ from pathlib import Path
 
 import click
 
+
+class Rate(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
+    """One in so many: ``1/1000``, ``0.001`` or ``0.1%``; above 0 and below 1."""
+
+    name = "rate"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The rate as a number."""
+        if isinstance(value, float):
+            return value
+        share, _, of = value.strip().partition("/")
+        try:
+            percent = not of and share.endswith("%")
+            rate = float(share.removesuffix("%")) / (100 if percent else float(of or 1))
+        except (ValueError, ZeroDivisionError):
+            rate = 0.0
+        if not 0 < rate < 1:
+            self.fail(f"expected a rate such as 1/1000 or 0.1%. Received: {value}", param, ctx)
+        return rate
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """For the help."""
+        return "1/N"
+
+
 gallery_option = click.option(
     "--gallery",
     type=click.Path(path_type=Path),
@@ -21,3 +48,13 @@ threads_option = click.option(
     help="Threads of the models.  [default: one a processor, at most 4]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+strangers_option = click.option(
+    "--strangers",
+    type=Rate(),
+    help="One stranger in N may get a name.  [the bundle's, else 1/1000]",
+)
+missed_option = click.option(
+    "--missed",
+    type=Rate(),
+    help="How many visits of enrolled people may end as unknown.  [1/20]",
+)

@@ -54,7 +54,7 @@ def command() -> None:
 @_where
 @json_option
 def list_(bundle: Path, gallery: Path | None, as_json: bool) -> None:
-    """Everybody, with the number of photos, their mean quality (0 to 1) and the first one's time.
+    """Everybody: how many photos, their mean quality (0 to 1), when the first came, look-alikes.
 
     \b
     Example:
@@ -71,7 +71,10 @@ def list_(bundle: Path, gallery: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(people, indent=2, ensure_ascii=False))
     for p in [] if as_json else people:
         photos = f"{p['embeddings']} photo{'s' if p['embeddings'] != 1 else ''}"
-        click.echo(f"{p['name']}: {photos}, quality {p['quality']:.2f}, since {p['since']}")
+        look_alikes = f"; not {', '.join(p['negatives'])}" if p["negatives"] else ""
+        click.echo(
+            f"{p['name']}: {photos}, quality {p['quality']:.2f}, since {p['since']}{look_alikes}"
+        )
     if not people and not as_json:
         click.echo("nobody is enrolled: edgecnn enroll adds somebody")
 
@@ -98,6 +101,7 @@ def rename(bundle: Path, gallery: Path | None, old: str, new: str) -> None:
 def forget(bundle: Path, gallery: Path | None, names: tuple[str, ...]) -> None:
     """Remove people, and every trace of them from the gallery's file.
 
+    With them go the look-alikes taught as not them, and an adaptation, which was fitted to them.
     Photos, exports and copies that you made stand elsewhere and stay.
 
     \b

@@ -15,14 +15,23 @@ Show = Callable[[str, int, int, dict[str, float]], None]
 
 
 @contextmanager
-def shown() -> Iterator[Show]:
-    """A function to call as the job goes on."""
-    bars = _bars() if sys.stdout.isatty() else None
+def shown(*, to_stderr: bool = False) -> Iterator[Show]:
+    """A function to call as the job goes on.
+
+    Args:
+        to_stderr: for a job whose outcome is printed: only on a terminal, and beside the outcome.
+    """
+    stream = sys.stderr if to_stderr else sys.stdout
+    bars = _bars(to_stderr) if stream.isatty() else None
     if bars is None:
-        yield _line
+        yield _silent if to_stderr else _line
     else:
         with bars:
             yield _Bars(bars).show
+
+
+def _silent(step: str, done: int, of: int, figures: dict[str, float]) -> None:
+    pass
 
 
 def _line(step: str, done: int, of: int, figures: dict[str, float]) -> None:
@@ -61,8 +70,9 @@ def _text(figures: dict[str, float]) -> str:
     return "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
 
-def _bars() -> Any:
+def _bars(to_stderr: bool) -> Any:
     try:
+        from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
     except ModuleNotFoundError as e:
         if (e.name or "").partition(".")[0] != "rich":
@@ -74,4 +84,5 @@ def _bars() -> Any:
         TextColumn("{task.fields[count]}"),
         TimeRemainingColumn(),
         TextColumn("[dim]{task.fields[figures]}"),
+        console=Console(stderr=to_stderr),
     )

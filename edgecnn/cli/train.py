@@ -61,6 +61,8 @@ def channels(text: str) -> list[int]:
 @click.option("--negatives", type=click.Path(path_type=str), help="detector: photos without faces.")
 @click.option("--with", "bundle", type=click.Path(path_type=str), help="faces: the bundle whose "
               "detector and embedder to use.  [the ones that ship]")  # fmt: skip
+@click.option("--adapt", is_flag=True, default=None, help="faces: try a last layer fitted to these "
+              "people; kept where it recognises more of them.")  # fmt: skip
 def command(data: Path, task: str, out: Path | None, resume: bool, **options: Any) -> None:
     """Train on DATA and leave a run folder: network, history, metrics, split, report.
 
@@ -77,7 +79,7 @@ def command(data: Path, task: str, out: Path | None, resume: bool, **options: An
     Example:
       edgecnn train photos --task images --out run
       edgecnn train digits --task images --out small --channels 8,16 --epochs 20
-      edgecnn train friends --task faces --out friends-run
+      edgecnn train friends --task faces --out friends-run --adapt
     """
     from importlib import import_module
 
@@ -101,4 +103,6 @@ def command(data: Path, task: str, out: Path | None, resume: bool, **options: An
     numbers = {k: v for k, v in run.metrics.items() if isinstance(v, (int, float))}
     for name in list(numbers)[:HEADLINES]:
         click.echo(f"{name.replace('_', ' '):<22}{numbers[name]:.6g}")
+    if "adaptation" in run.metrics:
+        click.echo(f"{'adaptation':<22}{run.metrics['adaptation']['why']}")
     click.echo(f"{'report':<22}{run.path / 'report.html'}")

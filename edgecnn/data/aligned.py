@@ -1,8 +1,8 @@
 """Aligned faces with or without identities, as the embedder learns from.
 
 Two layouts are read. A folder with an ``index.csv`` (columns ``file`` and ``person``, the latter
-empty where unknown) beside the pictures, or beside zip files of them, one zip for each first part
-of ``file``; or a folder for each person with their pictures in it.
+empty where unknown; ``age`` and ``sex`` where known) beside the pictures, or beside zip files of
+them, one zip for each first part of ``file``; or a folder for each person with their pictures.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from edgecnn.images import Preprocess, decode_image
 DISTINCT = ("aaf",)
 """Sets in which every picture shows another person, by their authors' word (All-Age-Faces:
 13,322 pictures of 13,322 people). Elsewhere a face without identity may be anyone's."""
+
+SHARES = (0.03, 0.06)
+"""Shares of validation and test. Whole people are held out, never some of their faces."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,30 @@ def load(folder: str | Path, people: Mapping[str, str], preprocess: Preprocess) 
     return AlignedFaces(files, pixels, np.array([numbers[p] for p in people.values()], np.int64))
 
 
+def labels(folder: str | Path) -> dict[str, tuple[int | None, str]]:
+    """File to age in years and sex of each face of whom one of them is known, in the words of
+    ``index.csv``; nothing for a folder without one."""
+    table = Path(folder) / "index.csv"
+    if not table.exists():
+        return {}
+    with open(table, newline="", encoding="utf-8") as f:
+        rows = [(r["file"], r.get("age") or "", r.get("sex") or "") for r in csv.DictReader(f)]
+    known = {file: (int(age) if age.isdigit() else None, sex) for file, age, sex in rows}
+    return {file: (age, sex) for file, (age, sex) in known.items() if age is not None or sex}
+
+
+def set_of(file: str, person: str) -> str:
+    """The set that a face is from: the first part of its file, where that is not its person."""
+    first, _, rest = file.partition("/")
+    return first if rest and first != person else ""
+
+
+def fingerprint(people: Mapping[str, str]) -> str:
+    """SHA-256 of an index: tells the faces that an embedder was trained with from others."""
+    lines = (f"{file}\t{person}\n" for file, person in sorted(people.items()))
+    return sha256("".join(lines).encode()).hexdigest()
+
+
 def part_of(name: str, seed: int, shares: tuple[float, float]) -> str:
     """``"validation"``, ``"test"`` or ``"train"`` for a person or a file, by hash.
 
@@ -85,6 +112,42 @@ def part_of(name: str, seed: int, shares: tuple[float, float]) -> str:
     draw = int.from_bytes(sha256(f"{seed}/{name}".encode()).digest()[:8], "big") / 2**64
     validation, test = shares
     return "validation" if draw < validation else "test" if draw < validation + test else "train"
+
+
+def split(people: Mapping[str, str], seed: int) -> dict[str, dict[str, str]]:
+    """Files and persons by part; a person, or a face of nobody known, is in one part only.
+
+    Small sets hold out more than :data:`SHARES`: about ten people to validate with.
+    """
+    groups = len({p or f for f, p in people.items()})
+    scale = max(1.0, 10 / (SHARES[0] * groups))
+    shares = (min(0.2, SHARES[0] * scale), min(0.4, SHARES[1] * scale))
+    parts: dict[str, dict[str, str]] = {"train": {}, "validation": {}, "test": {}}
+    for file, person in people.items():
+        parts[part_of(person or file, seed, shares)][file] = person
+    return parts
+
+
+def strangers(parts: Mapping[str, Mapping[str, str]], seed: int) -> dict[str, dict[str, str]]:
+    """The faces that trained nothing, in two halves that share nobody.
+
+    What a threshold is chosen by must not be what it is reported on. Faces without an identity are
+    in ``report`` alone, and there for figures by age and sex only: the same person may have trained
+    under another file.
+
+    Args:
+        parts: files and persons, as :func:`split` gives them.
+
+    Returns:
+        ``choose``: the people held out for validation, and half of those for the test, by a hash
+        of their name; ``report``: the other half.
+    """
+    choose = {f: p for f, p in parts["validation"].items() if p}
+    report: dict[str, str] = {}
+    for file, person in parts["test"].items():
+        half = part_of(f"strangers/{person}", seed, (0.5, 0.0)) if person else ""
+        (choose if half == "validation" else report)[file] = person
+    return {"choose": choose, "report": report}
 
 
 def _index(folder: Path) -> Iterator[tuple[str, str]]:

@@ -15,12 +15,14 @@ An event is a flat JSON object. Every one has
 
 A face event, one a face and frame, also has
 
-=========  ======================================================================================
-``track``  number of the track: the same face keeps it from frame to frame
-``name``   the person, or null for unknown
-``score``  cosine similarity to the nearest person enrolled, -1…1; null where nothing was compared
-``box``    ``[left, top, right, bottom]`` in pixels of the frame
-=========  ======================================================================================
+===========  ====================================================================================
+``track``    number of the track: the same face keeps it from frame to frame
+``name``     the person, or null for unknown
+``decided``  whether the looks at the face suffice; while false, no name is not yet *unknown*
+``score``    cosine similarity to the nearest person enrolled at the last look at the face, -1…1;
+             null where nothing was compared
+``box``      ``[left, top, right, bottom]`` in pixels of the frame
+===========  ====================================================================================
 
 A label event (an ``images`` bundle), one a frame, has instead
 
@@ -30,8 +32,8 @@ A label event (an ``images`` bundle), one a frame, has instead
 ===============  ================================================================================
 
 >>> {"schema": 1, "event": "face", "time": "2026-05-04T09:30:00.125+00:00", "source": "/dev/video0",
-...  "frame": 42, "at_s": 1.4, "track": 3, "name": "Ann", "score": 0.7134,
-...  "box": [212, 90, 301, 214], "latency_ms": 38.2}  # doctest: +SKIP
+...  "frame": 42, "at_s": 1.4, "track": 3, "name": "Ann", "decided": true,
+...  "score": 0.7134, "box": [212, 90, 301, 214], "latency_ms": 38.2}  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -92,6 +94,7 @@ def _face(face: Recognition) -> Event:
     return {
         "track": int(face.track),
         "name": face.name,
+        "decided": bool(face.decided),
         "score": None if face.score is None else round(float(face.score), 4),
         "box": [round(float(edge)) for edge in face.detection.box_xyxy],
     }

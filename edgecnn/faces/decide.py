@@ -1,122 +1,202 @@
-"""Who a track is: evidence summed over its frames, frames of *unknown* included.
+"""Who a track is: a sequential test of each enrolled person against a stranger.
 
-Each frame votes on each enrolled person p. The vote is how far p's cosine lies above the best
-other explanation, which is a stranger (the threshold) or another person, whichever is nearer::
+The looks at a face are added up, each in proportion to its quality, and fade, so that the last ones
+weigh most. Their mean gives every person a score, and a log-likelihood ratio: the sum of what the
+looks say, discounted as far as they are alike (:mod:`edgecnn.faces.likelihood`).
 
-    vote(p) = clip((score(p) - max(threshold, best score of the others)) / STEP, -1, 1)
+The test is Wald's (*Sequential analysis*, 1947) with several hypotheses (Armitage, JRSS B 12,
+1950), *unknown* being one of them:
 
-With scores of persons and strangers spread alike, the log-likelihood ratio of two explanations
-grows linearly with their difference; ``STEP`` is its scale, and the clip keeps one frame from
-deciding alone for long. At most one person's vote is above 0: two people who look alike cancel
-each other out. A vote counts in proportion to the face's quality: a blurred face that looks like
-nobody says little. Evidence fades, so that the last frames weigh most::
+* a **name** is given once a person's ratio reaches the upper bound, and is larger than everybody
+  else's by :data:`OTHERS`: two people who look alike are neither;
+* the face is **unknown** once every person's ratio is at most their lower bound, and the qualities
+  of the looks add up to :data:`ENOUGH`: a bad picture makes nobody more like others, but people
+  less like themselves (:mod:`edgecnn.faces.quality`);
+* in between nothing is decided, and the face has no name.
 
-    evidence(p) = clip(FADE * evidence(p) + quality * vote(p), LOWEST, HIGHEST)
+A name is taken back when its lead over a stranger or over somebody else is gone.
 
-The track takes the name of the person with the most evidence, once that reaches ``ENOUGH``, and
-loses it when it is gone (not above ``GONE``). For the person it is named after, the threshold in
-the vote is lower by ``SLACK``: a face that was recognised, and is still the same face (see
-:meth:`edgecnn.faces.track.Track.is_alike`), may turn away without losing its name, but a face that
-looks like a stranger's votes against it.
+Wald's own bounds, the logarithms of the error rates, hold for any looks, but are far from reached
+where looks have most in common. On the visits of ``edgecnn evaluate --visits``, galleries of five,
+asked for 1 stranger in 100, they name 1 in 1,700 and 63 % of the enrolled, where the bounds used
+here name 1 in 550 and 71 % (the first embedder that shipped; with a public int8 MobileFaceNet 1 in
+1,700 and 93 %, 1 in 220 and 95 %). These are what the wanted share of strangers, and of enrolled
+people, reach by their score distributions at one look, :data:`TRIES` times over for the looks that
+follow.
 
-Worked example, one person, threshold 0.40: scores of 0.46, 0.42, 0.30, 0.10, 0.10 vote +0.6, and
-from then on against 0.25, +1, +0.5, -1, -1; the evidence is 0.6 (named), 1.54, 1.886, 0.697, -0.372
-(unknown).
-
-Bounds on both sides make the sum quick to notice a change, as in Page's cumulative sum test
-(*Continuous inspection schemes*, Biometrika 1954): after any past, three frames of full likeness
-give a name (-2, -0.8, 0.28, 1.25) and three of none take it (3, 1.7, 0.53, -0.52).
-
-Measured on CelebA photos with a public int8 MobileFaceNet: tracks of 15 photos of one person in
-random order, 20 people enrolled with five photos each, threshold 0.45. In frames, against the
-threshold alone: strangers named 0.64 % (1.25 %), the enrolled named right 97.7 % (91.6 %). Without
-the slack 0.36 % and 96.4 %; as many strangers are named at some time, but for fewer frames.
+Worked example, one person; own scores normal about 0.5, strangers' about 0, each with a spread of
+0.1, so that a score ``s`` has the ratio ``50 (s - 0.25)`` at one look. One stranger in 1,000 may be
+named in a visit, so one in 2,000 at one look: 3.29 spreads, 0.329, a ratio of 3.95. A look with a
+score of 0.32 has the ratio 3.5, too little. A second look like it, with a cosine of 0.9 to the
+first, makes a mean of length 0.975, whose score is 0.328 and whose ratio, own scores being expected
+at ``0.5 / 0.975``, is 3.68: still too little. Were the cosine 0.5, the length would be 0.866, the
+score 0.369, the ratio 4.66, and a name would be given.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.bundle import Bundle
+from edgecnn.faces.embed import unit
+from edgecnn.faces.likelihood import Doubles, Likelihood
+from edgecnn.faces.threshold import STRANGERS
 from edgecnn.images import Floats
 
-STEP = 0.1
-"""Cosine. The spread (standard deviation) of strangers' scores: 0.110 with a public int8
-MobileFaceNet on 266 CelebA people; 1/√128 = 0.088 for random directions in 128 dimensions."""
+FADE = 0.9
+"""What is left of a look's weight at the next: about ten looks count. On the same visits, at equal
+rates of strangers between 1 in 500 and 1 in 50, 1 to 4 points fewer of the enrolled were named
+where all looks counted alike, and 0 to 1 with the public MobileFaceNet."""
 
 ENOUGH = 0.5
-"""Evidence for a name. A first frame alone gives it from ``threshold + 0.05`` on, where the false
-accept rate is a third of that at the threshold (1.0 → 0.37 in 1,000, same measurement), since it
-has to make up for the further frames that nobody has seen yet."""
+"""Sum of the looks' qualities from which a face may be unknown: half a good look."""
 
-FADE = 0.9
-"""What is left of the evidence a frame later: about ten frames count."""
+OTHERS = 3.0
+"""Log-likelihood by which a person must be ahead of everybody else enrolled: 20 times as likely. In
+530 visits to galleries of 20, nobody was taken for somebody else (with 2, one visit was), and 2 to
+6 points more were named than with a lead as large as the one over strangers."""
 
-SLACK = 0.15
-"""Cosine. The threshold is where 1 stranger in 1,000 comes; a score that strangers and the person
-have equally often is far below: 0.22 where the threshold is 0.39, by the means and spreads of the
-scores of strangers (0.01, 0.11) and of the same person (0.52, 0.19), measured as for ``STEP``."""
-
-GONE = 0.1
-"""Evidence at which a name is dropped. Above 0, so that a name does not last for ever on frames
-that say nothing: from 3, 33 of them."""
-
-LOWEST, HIGHEST = -2.0, 3.0
-"""Bounds of the evidence."""
+TRIES = 2.0
+"""How many times as many strangers reach a bound at some look of a visit as do at the first: 1.8
+with a public int8 MobileFaceNet, 1.9 to 2.4 with the first embedder that shipped, in visits of 16
+frames. ``edgecnn evaluate --visits`` measures it."""
 
 
-def votes(scores: npt.NDArray[np.floating], threshold: float | npt.NDArray[np.floating]) -> Floats:
-    """Each person's vote in one frame.
+HIGHEST = 200.0
+"""A ratio that nobody has: twenty spreads between a person's scores and strangers'."""
 
-    Args:
-        scores: ``(P,)`` cosines of a face to the enrolled people.
-        threshold: cosine below which a face is unknown; one for all, or ``(P,)``.
 
-    Returns:
-        ``(P,)`` float32, -1…1; at most one is above 0.
+@dataclass(frozen=True)
+class Rates:
+    """How often a visit may end wrongly, each above 0 and below 1.
+
+    Attributes:
+        strangers: of visits of strangers, how many get a name.
+        missed: of visits of enrolled people, how many end as unknown.
     """
-    scores = np.asarray(scores, np.float32)
-    rival = np.broadcast_to(np.asarray(threshold, np.float32), scores.shape)
-    if len(scores) > 1:
-        second, first = np.sort(scores)[-2:]
-        others = np.where(scores == first, second, first)
-        rival = np.maximum(rival, others)
-    return np.asarray(np.clip((scores - rival) / STEP, -1, 1), np.float32)
+
+    strangers: float = STRANGERS
+    missed: float = 1 / 20
+
+    @classmethod
+    def for_bundle(
+        cls, bundle: Bundle, strangers: float | None = None, missed: float | None = None
+    ) -> Rates:
+        """What was asked for; else the rate that the bundle's threshold was chosen for."""
+        point = bundle.manifest.operating_point
+        asked = strangers or (point.strangers if point else None)
+        return cls(asked or STRANGERS, missed or cls.missed)
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """Where the test ends.
+
+    Attributes:
+        name: ratio from which a person is named.
+        unknown: ``(P,)`` ratio up to which a face is not that person's; at most 0.
+    """
+
+    name: float
+    unknown: Doubles
+
+    @classmethod
+    def of(cls, likelihood: Likelihood, rates: Rates) -> Bounds:
+        """The bounds that keep to the rates with these people enrolled.
+
+        A stranger is as likely to be taken for any of them, so the more people, the higher the
+        upper bound; it is never below :attr:`Likelihood.floor`.
+        """
+        low, high = 0.0, HIGHEST
+        for _ in range(40):
+            middle = (low + high) / 2
+            if TRIES * likelihood.strangers_at(middle).sum() > rates.strangers:
+                low = middle
+            else:
+                high = middle
+        lowest = NormalDist().inv_cdf(rates.missed / TRIES)
+        unknown = likelihood.ratios(likelihood.own_mean + lowest * likelihood.own_spread)
+        return cls(max(high, likelihood.floor), np.minimum(unknown, 0.0))
 
 
 @dataclass
 class Evidence:
-    """What the frames of one track say.
+    """What the looks of one track say.
 
     Attributes:
-        sums: ``(P,)`` evidence for each enrolled person.
         named: the person the track is named after at present, as an index, or None.
+        unknown: nobody enrolled is likely.
+        ratios: ``(P,)`` log-likelihood ratio of each person against a stranger.
+        weight: sum of the looks' qualities, faded.
     """
 
-    sums: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
     named: int | None = None
+    unknown: bool = False
+    ratios: Doubles = field(default_factory=lambda: np.zeros(0))
+    weight: float = 0.0
+    _sum: Floats | None = None
 
-    def add(self, scores: npt.NDArray[np.floating], threshold: float, quality: float = 1.0) -> None:
-        """Take a frame into account.
+    @property
+    def mean(self) -> Floats:
+        """Direction of the mean of all looks, ``(D,)`` of length 1; empty before the first."""
+        return unit(np.zeros(0) if self._sum is None else self._sum)
+
+    @property
+    def length(self) -> float:
+        """Of the mean of all looks, 0…1: below 1 as far as they differ."""
+        if self._sum is None:
+            return 1.0
+        return min(1.0, float(np.linalg.norm(self._sum)) / self.weight)
+
+    @property
+    def decided(self) -> bool:
+        """Whether the track is named or unknown."""
+        return self.named is not None or self.unknown
+
+    def add(self, embedding: Floats, quality: float = 1.0) -> None:
+        """Take a look into account.
 
         Args:
-            scores: ``(P,)`` as for :func:`votes`; another P than before starts anew.
-            quality: 0…1, how much the frame counts.
+            embedding: ``(D,)`` float32 of length 1.
+            quality: above 0 and up to 1, how much the look counts.
         """
-        if len(scores) != len(self.sums):
-            self.sums, self.named = np.zeros(len(scores), np.float32), None
-        thresholds = np.full(len(scores), threshold, np.float32)
-        if self.named is not None:
-            thresholds[self.named] -= SLACK
-        vote = votes(scores, thresholds)
-        sums = np.clip(FADE * self.sums + quality * vote, LOWEST, HIGHEST)
-        self.sums = np.asarray(sums, np.float32)
-        if not len(self.sums):
-            return
-        leader = int(self.sums.argmax())
-        if self.sums[leader] >= ENOUGH:
-            self.named = leader
-        elif self.named is not None and self.sums[self.named] <= GONE:
-            self.named = None
+        weighted = np.float32(quality) * embedding
+        self._sum = weighted if self._sum is None else np.float32(FADE) * self._sum + weighted
+        self.weight = FADE * self.weight + quality
+
+    def judge(
+        self, scores: npt.NDArray[np.floating], likelihood: Likelihood, bounds: Bounds
+    ) -> None:
+        """Decide, or not yet.
+
+        Args:
+            scores: ``(P,)`` of :attr:`mean` to the enrolled people.
+            likelihood, bounds: of these people.
+        """
+        self.ratios = likelihood.ratios(scores, self.length)
+        if len(self.ratios):
+            best = int(self.ratios.argmax())
+            if self.margin(best, bounds) >= 0:
+                self.named = best
+            elif self.named is not None and self.lead(self.named) <= 0:
+                self.named = None
+        nobody = bool((self.ratios <= bounds.unknown).all())
+        self.unknown = self.named is None and nobody and self.weight >= ENOUGH
+
+    def margin(self, person: int, bounds: Bounds) -> float:
+        """By how much the bound for a person's name is passed; below 0 it is not reached."""
+        ratio = float(self.ratios[person])
+        return min(ratio - bounds.name, ratio - self._best_other(person) - OTHERS)
+
+    def lead(self, person: int) -> float:
+        """By how much a person is likelier than a stranger and than everybody else."""
+        return float(self.ratios[person]) - max(0.0, self._best_other(person))
+
+    def _best_other(self, person: int) -> float:
+        others = self.ratios.copy()
+        others[person] = -np.inf
+        return float(others.max())

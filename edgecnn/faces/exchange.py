@@ -2,27 +2,45 @@
 
 ::
 
-    {"format": "edgecnn-people", "schema": 1, "embedder_sha256": "…", "dimension": 128,
-     "people": [{"name": "Ann", "embeddings": [
-        {"vector": "base64 of float32, little-endian", "quality": 0.9, "source": "a.jpg",
-         "created": "2026-01-31T12:00:00Z"}]}]}
+    {"format": "edgecnn-people", "schema": 2, "embedder_sha256": "…", "dimension": 128,
+     "people": [{"name": "Ann",
+        "embeddings": [{"vector": "base64 of float32, little-endian", "quality": 0.9,
+                        "source": "a.jpg", "created": "2026-01-31T12:00:00Z"}],
+        "negatives": [the same: faces that are not Ann]}],
+     "adaptation": {"map": "base64 of D × D float32, by rows", "shift": 0.01, "facts": {}} or null}
+
+A file of schema 1 has no ``negatives`` and no ``adaptation``, and is read as well.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from edgecnn.errors import GalleryError
-from edgecnn.faces.gallery import Gallery, Sample
+from edgecnn.faces.adapt import Adaptation
+from edgecnn.faces.gallery import Gallery
+from edgecnn.faces.redundant import MOST, choose
+from edgecnn.faces.types import Sample
+from edgecnn.images import Floats
 from edgecnn.storage import storing, whole_file
 
-FORMAT, SCHEMA = "edgecnn-people", 1
+FORMAT, SCHEMA = "edgecnn-people", 2
+
+
+class Export(NamedTuple):
+    """What a file of :func:`export_people` holds."""
+
+    embedder_sha256: str
+    samples: list[Sample]
+    negatives: list[Sample]
+    adaptation: Adaptation | None
 
 
 def export_people(gallery: Gallery, path: str | Path) -> int:
@@ -34,20 +52,14 @@ def export_people(gallery: Gallery, path: str | Path) -> int:
     Raises:
         StorageError: the file could not be written.
     """
+    samples, negatives, adaptation = gallery.samples(), gallery.negatives(), gallery.adaptation()
     people = [
         {
             "name": name,
-            "embeddings": [
-                {
-                    "vector": base64.b64encode(s.embedding.astype("<f4").tobytes()).decode(),
-                    "quality": s.quality,
-                    "source": s.source,
-                    "created": s.created,
-                }
-                for s in samples
-            ],
+            "embeddings": _rows(name, samples),
+            "negatives": _rows(name, negatives),
         }
-        for name, samples in groupby(gallery.samples(), key=lambda s: s.name)
+        for name in dict.fromkeys(s.name for s in samples)
     ]
     facts = {
         "format": FORMAT,
@@ -55,6 +67,12 @@ def export_people(gallery: Gallery, path: str | Path) -> int:
         "embedder_sha256": gallery.embedder_sha256,
         "dimension": gallery.dimension,
         "people": people,
+        "adaptation": adaptation
+        and {
+            "map": _text(adaptation.matrix),
+            "shift": adaptation.shift,
+            "facts": adaptation.facts,
+        },
     }
     with whole_file(path) as draft:
         draft.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
@@ -63,31 +81,25 @@ def export_people(gallery: Gallery, path: str | Path) -> int:
     return len(people)
 
 
-def read_export(path: str | Path) -> tuple[str, list[Sample]]:
-    """The embedder's SHA-256 and the embeddings in a file of :func:`export_people`.
+def read_export(path: str | Path) -> Export:
+    """What stands in a file of :func:`export_people`.
 
     Raises:
         GalleryError: the file cannot be read, or is none of these.
     """
     try:
         facts: Any = json.loads(Path(path).read_text("utf-8"))
-        if (facts["format"], facts["schema"]) != (FORMAT, SCHEMA):
+        if facts["format"] != FORMAT or facts["schema"] not in range(1, SCHEMA + 1):
             raise GalleryError(
-                f"expected {FORMAT} of schema {SCHEMA}. {path} is {facts['format']} "
+                f"expected {FORMAT} of schema 1 to {SCHEMA}. {path} is {facts['format']} "
                 f"{facts['schema']}: export again with this version of edgecnn"
             )
-        samples = [
-            Sample(
-                str(person["name"]),
-                np.frombuffer(base64.b64decode(e["vector"], validate=True), "<f4"),
-                float(e["quality"]),
-                str(e["source"]),
-                str(e["created"]),
-            )
-            for person in facts["people"]
-            for e in person["embeddings"]
-        ]
-        return str(facts["embedder_sha256"]), samples
+        return Export(
+            str(facts["embedder_sha256"]),
+            [_sample(p, e) for p in facts["people"] for e in p["embeddings"]],
+            [_sample(p, e) for p in facts["people"] for e in p.get("negatives", ())],
+            _adaptation(facts.get("adaptation"), int(facts["dimension"])),
+        )
     except GalleryError:
         raise
     except OSError as e:
@@ -101,17 +113,75 @@ def read_export(path: str | Path) -> tuple[str, list[Sample]]:
 def import_people(gallery: Gallery, path: str | Path) -> int:
     """Add everybody in a file of :func:`export_people`, all or nobody; what is there stays.
 
+    Nobody gets more than :data:`edgecnn.faces.redundant.MOST` embeddings by it.
+
     Returns:
         How many embeddings were new.
 
     Raises:
         GalleryError: the file is of another embedder or cannot be read, or a name clashes.
     """
-    embedder_sha256, samples = read_export(path)
-    if embedder_sha256 != gallery.embedder_sha256:
+    found = read_export(path)
+    if found.embedder_sha256 != gallery.embedder_sha256:
         raise GalleryError(
-            f"{path} was made with the embedder {embedder_sha256[:12]}, {gallery.path} with "
+            f"{path} was made with the embedder {found.embedder_sha256[:12]}, {gallery.path} with "
             f"{gallery.embedder_sha256[:12]}: enroll everybody again from photos, or import into "
             "a gallery of the same embedder"
         )
-    return gallery.add_all(samples)
+    samples = _bounded(gallery.samples(), found.samples)
+    return gallery.take_in(samples, found.negatives, found.adaptation)
+
+
+def _bounded(have: Sequence[Sample], new: Sequence[Sample]) -> list[Sample]:
+    """As many of the new ones as there is room for, those that matter most first."""
+    out = []
+    for name in dict.fromkeys(s.name for s in new):
+        mine = [s for s in new if s.name == name]
+        room = max(0, MOST - sum(s.name == name for s in have))
+        if len(mine) > room:
+            points = np.array([s.embedding for s in mine])
+            verdicts = choose(points, [s.quality for s in mine], most=room, enough=np.inf)
+            mine = [s for s, verdict in zip(mine, verdicts, strict=True) if verdict.kept]
+        out += mine
+    return out
+
+
+def _rows(name: str, samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    return [
+        {
+            "vector": _text(s.embedding),
+            "quality": s.quality,
+            "source": s.source,
+            "created": s.created,
+        }
+        for s in samples
+        if s.name == name
+    ]
+
+
+def _sample(person: Mapping[str, Any], row: Mapping[str, Any]) -> Sample:
+    return Sample(
+        str(person["name"]),
+        _floats(row["vector"]),
+        float(row["quality"]),
+        str(row["source"]),
+        str(row["created"]),
+    )
+
+
+def _adaptation(facts: Mapping[str, Any] | None, dimension: int) -> Adaptation | None:
+    if facts is None:
+        return None
+    matrix = _floats(facts["map"]).reshape(dimension, dimension)
+    return Adaptation(matrix, float(facts["shift"]), dict(facts["facts"]))
+
+
+def _text(numbers: npt.NDArray[np.floating]) -> str:
+    return base64.b64encode(numbers.astype("<f4").tobytes()).decode()
+
+
+def _floats(text: str) -> Floats:
+    numbers = np.frombuffer(base64.b64decode(text, validate=True), "<f4")
+    if not np.isfinite(numbers).all():
+        raise ValueError("numbers that are none")
+    return numbers

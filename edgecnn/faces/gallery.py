@@ -1,82 +1,28 @@
-"""The people a board knows: one SQLite file.
+"""The people a board knows, in one SQLite file.
 
-::
-
-    meta        key, value      schema, embedder_sha256, dimension, created
-    people      id, name, folded
-    embeddings  id, person, vector (float32, little-endian), quality 0…1, source, created
-
-What was acknowledged survives ``kill -9`` and a lost power supply: a rollback journal with
-``synchronous=EXTRA``, which also waits for the folder once the journal is gone. (A write-ahead log
-would be faster, and would keep the forgotten in a second file.) ``forget`` overwrites
-(``secure_delete``) and packs the file anew (``VACUUM``, its scratch copy in memory).
+:mod:`edgecnn.faces.schema` has its tables, :mod:`edgecnn.faces.gallery_file` how it is opened and
+changed. Embeddings stand in it as the embedder made them; an adaptation is applied where they are
+compared (:class:`edgecnn.faces.match.Index`), and goes when the people it was fitted to change.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.errors import GalleryError, StorageError
-from edgecnn.faces.names import clean_name, composed, folded
+from edgecnn.errors import GalleryError
+from edgecnn.faces import rows
+from edgecnn.faces.adapt import Adaptation
+from edgecnn.faces.gallery_file import GalleryFile
+from edgecnn.faces.match import Index
+from edgecnn.faces.names import clean_name, folded
+from edgecnn.faces.redundant import is_same_photo
+from edgecnn.faces.types import Person, Sample
 from edgecnn.images import Floats
-
-SCHEMA = 1
-APPLICATION_ID = 0x65434E4E
-"""``eCNN``: tells a gallery from any other SQLite file, in its header."""
-
-BUSY_S = 10.0
-"""Seconds to wait for another process that is writing."""
-
-STATEMENTS = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
-                     folded TEXT NOT NULL UNIQUE);
-CREATE TABLE embeddings (id INTEGER PRIMARY KEY,
-                         person INTEGER NOT NULL REFERENCES people (id) ON DELETE CASCADE,
-                         vector BLOB NOT NULL, quality REAL NOT NULL, source TEXT NOT NULL,
-                         created TEXT NOT NULL);
-CREATE INDEX embeddings_of ON embeddings (person);
-"""
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """An embedding of a person.
-
-    Attributes:
-        name: whose.
-        embedding: ``(D,)`` float32 of length 1.
-        quality: 0…1.
-        source: where it came from, such as the name of a photo; for people to read.
-        created: UTC, ISO 8601 to the second; empty for now.
-    """
-
-    name: str
-    embedding: Floats
-    quality: float = 1.0
-    source: str = ""
-    created: str = ""
-
-
-@dataclass(frozen=True)
-class Person:
-    """An enrolled person: how many embeddings, their mean quality, and when the first came."""
-
-    name: str
-    embeddings: int
-    quality: float
-    since: str
 
 
 class Gallery:
@@ -87,8 +33,6 @@ class Gallery:
 
     Attributes:
         path: the file.
-        embedder_sha256: the embedder that made the embeddings.
-        dimension: their length; 0 while there are none.
     """
 
     def __init__(self, path: str | Path, embedder_sha256: str | None = None, create: bool = False):
@@ -104,82 +48,23 @@ class Gallery:
             StorageError: it could not be created.
         """
         self.path = Path(path)
-        self._expected, self._create = embedder_sha256, create
-        self._open()
-
-    def _open(self) -> None:
-        if not self.path.is_file():
-            if not (self._create and self._expected):
-                raise GalleryError(
-                    f"there is no gallery {self.path}: make one with edgecnn enroll, or check "
-                    "the path"
-                )
-            try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                # Faces are nobody else's business: readable by the owner alone from the start.
-                os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-            except OSError as e:
-                raise StorageError(
-                    f"could not create the gallery {self.path}: {e.strerror}: name a place that "
-                    "can be written to with --gallery"
-                ) from e
-        with self._faults():
-            self._db = sqlite3.connect(
-                self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
-            )
-        try:
-            with self._faults():
-                for pragma in ("secure_delete=ON", "synchronous=EXTRA", "foreign_keys=ON",
-                               "temp_store=MEMORY"):  # fmt: skip
-                    self._db.execute(f"PRAGMA {pragma}")
-                self._check()
-        except BaseException:
-            self._db.close()
-            raise
+        self._file = GalleryFile(self.path, embedder_sha256, create)
         self._read_at: tuple[int, int, int, int] | None = None
 
-    def _check(self) -> None:
-        tables = self._one("SELECT count(*) FROM sqlite_master")
-        if not tables and self._create and self._expected:
-            self._begin_file(self._expected)
-        if self._one("PRAGMA application_id") != APPLICATION_ID:
-            raise GalleryError(
-                f"{self.path} is not a gallery of edgecnn: name another file with --gallery"
-            )
-        if (damage := self._one("PRAGMA quick_check")) != "ok":
-            raise sqlite3.DatabaseError(str(damage).splitlines()[0])
-        schema, self.embedder_sha256 = self._meta("schema"), self._meta("embedder_sha256")
-        if schema != str(SCHEMA):
-            raise GalleryError(
-                f"expected a gallery of schema {SCHEMA}. {self.path} has {schema}: "
-                "use the version of edgecnn that made it, or enroll again from photos"
-            )
-        self.dimension = int(self._meta("dimension"))
-        if self._expected not in (None, self.embedder_sha256):
-            raise GalleryError(
-                f"{self.path} was made with the embedder {self.embedder_sha256[:12]}, the one in "
-                f"use is {str(self._expected)[:12]}: enroll everybody again from photos, or use "
-                "the bundle that the gallery was made with"
-            )
+    @property
+    def embedder_sha256(self) -> str:
+        """The embedder that made the embeddings."""
+        return self._file.embedder_sha256
 
-    def _begin_file(self, embedder_sha256: str) -> None:
-        with self._change():
-            if self._one("SELECT count(*) FROM sqlite_master"):
-                return  # another process was quicker
-            for statement in STATEMENTS.split(";"):
-                self._db.execute(statement)
-            self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            facts = {
-                "schema": str(SCHEMA),
-                "embedder_sha256": embedder_sha256,
-                "dimension": "0",
-                "created": _now(),
-            }
-            self._db.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
+    @property
+    def dimension(self) -> int:
+        """Length of the embeddings; 0 while there are none."""
+        with self._file.faults():
+            return rows.dimension(self._file)
 
     def close(self) -> None:
         """Close the file; nothing is pending."""
-        self._db.close()
+        self._file.close()
 
     def __enter__(self) -> Gallery:
         return self
@@ -194,43 +79,57 @@ class Gallery:
 
     def people(self) -> list[Person]:
         """Everybody, by name."""
-        with self._faults():
-            rows = self._db.execute(
+        with self._file.faults():
+            found = self._file.rows(
                 "SELECT name, count(*), avg(quality), min(created) FROM people "
                 "JOIN embeddings ON person = people.id GROUP BY people.id ORDER BY name"
-            ).fetchall()
-        return [Person(*row) for row in rows]
+            )
+        taught = self.negatives()
+        return [
+            Person(name, count, quality, since, tuple(n.source for n in taught if n.name == name))
+            for name, count, quality, since in found
+        ]
 
     def samples(self) -> list[Sample]:
         """All embeddings, by person and in the order in which they came."""
-        with self._faults():
-            rows = self._db.execute(
-                "SELECT name, vector, quality, source, embeddings.created FROM embeddings "
-                "JOIN people ON person = people.id ORDER BY name, embeddings.id"
-            ).fetchall()
-            self.dimension = int(self._meta("dimension"))
-            if any(len(row[1]) != self.dimension * 4 for row in rows):
-                raise sqlite3.DatabaseError("an embedding of another length")
-        return [Sample(name, _vector(blob), *rest) for name, blob, *rest in rows]
+        with self._file.faults():
+            return rows.read(self._file, "embeddings")
+
+    def negatives(self) -> list[Sample]:
+        """Faces that are not the person whose name they carry, though they may look so."""
+        with self._file.faults():
+            return rows.read(self._file, "negatives") if self._file.schema >= 2 else []
+
+    def adaptation(self) -> Adaptation | None:
+        """The map that was fitted to these people, where there is one."""
+        with self._file.faults():
+            return rows.read_adaptation(self._file) if self._file.schema >= 2 else None
 
     def embeddings(self) -> tuple[list[str], Floats]:
         """The person of each embedding, and the embeddings ``(N, D)`` float32, rows of length 1."""
-        self._read_at = self._state()
-        samples = self.samples()
-        rows = [s.embedding for s in samples]
-        matrix = np.stack(rows) if rows else np.zeros((0, self.dimension), np.float32)
+        self._read_at = self._file.state()
+        return self._matrix(self.samples())
+
+    def index(self) -> Index:
+        """What faces are compared with: people, negatives and adaptation."""
+        names, matrix = self.embeddings()
+        return Index(names, matrix, self._matrix(self.negatives()), self.adaptation())
+
+    def _matrix(self, samples: Sequence[Sample]) -> tuple[list[str], Floats]:
+        found = [s.embedding for s in samples]
+        matrix = np.stack(found) if found else np.zeros((0, self.dimension), np.float32)
         return [s.name for s in samples], matrix
 
     def changed(self) -> bool:
         """Whether anybody, in this process or another, changed the gallery since it was read.
 
-        True before the first :meth:`embeddings`. A file that was put in the place of the old one
-        is opened anew.
+        True before the first :meth:`embeddings` or :meth:`index`. A file that was put in the place
+        of the old one is opened anew.
         """
-        state = self._state()
+        state = self._file.state()
         if self._read_at is not None and state[:2] != self._read_at[:2]:
-            self._db.close()
-            self._open()
+            self._file.close()
+            self._file.open()
         return state != self._read_at
 
     def add(
@@ -247,8 +146,11 @@ class Gallery:
         """
         self.add_all([Sample(name, np.asarray(embedding, np.float32), quality, source)])
 
-    def add_all(self, samples: Iterable[Sample]) -> int:
+    def add_all(self, samples: Iterable[Sample], drop: Iterable[Sample] = ()) -> int:
         """Add embeddings, all or none; one that its person has already, to the bit, is skipped.
+
+        Args:
+            drop: embeddings of :meth:`samples` that give way.
 
         Returns:
             How many were new.
@@ -256,23 +158,102 @@ class Gallery:
         Raises:
             GalleryError: as for :meth:`add`.
         """
-        added = 0
-        with self._change():
-            self.dimension = int(self._meta("dimension"))
-            for sample in samples:
-                blob = self._blob(sample.embedding)
-                person = self._enrolled(clean_name(sample.name))
-                if self._one(
-                    "SELECT count(*) FROM embeddings WHERE person = ? AND vector = ?", person, blob
-                ):
-                    continue
-                self._db.execute(
-                    "INSERT INTO embeddings (person, vector, quality, source, created) "
-                    "VALUES (?, ?, ?, ?, ?)",
-                    (person, blob, float(sample.quality), sample.source, sample.created or _now()),
-                )
-                added += 1
+        with self._file.change():
+            added = self._add_all(samples)
+            if sum(rows.remove(self._file, sample) for sample in drop):
+                rows.write_adaptation(self._file, None)
         return added
+
+    def take_in(
+        self,
+        samples: Iterable[Sample],
+        negatives: Iterable[Sample],
+        adaptation: Adaptation | None,
+    ) -> int:
+        """Add what another gallery has, all or nothing.
+
+        The adaptation is taken over where nobody is enrolled here: it was fitted to those people.
+
+        Returns:
+            How many embeddings were new.
+
+        Raises:
+            GalleryError: as for :meth:`add`, or a negative is of nobody who is enrolled.
+        """
+        with self._file.change():
+            empty = not self._file.one("SELECT count(*) FROM people")
+            added = self._add_all(samples)
+            for negative in negatives:
+                person = rows.known(self._file, negative.name)
+                rows.insert(self._file, "negatives", person, negative)
+            if empty:
+                rows.write_adaptation(self._file, adaptation)
+        return added
+
+    def _add_all(self, samples: Iterable[Sample]) -> int:
+        added = 0
+        for sample in samples:
+            person = rows.enrolled(self._file, clean_name(sample.name))
+            added += rows.insert(self._file, "embeddings", person, sample)
+        if added:  # an adaptation was proved for other people
+            rows.write_adaptation(self._file, None)
+        return added
+
+    def check(self, name: str) -> None:
+        """Whether somebody is called so.
+
+        Raises:
+            GalleryError: nobody is.
+        """
+        with self._file.faults():
+            rows.known(self._file, name)
+
+    def teach(self, negative: Sample) -> bool:
+        """Record a face that is not ``negative.name``'s; whether it is new.
+
+        Raises:
+            GalleryError: nobody is called so, or it is one of that person's own photos.
+        """
+        name, source = negative.name, negative.source
+        with self._file.change():
+            person = rows.known(self._file, name)
+            for own, embedding in rows.of(self._file, person):
+                if is_same_photo(embedding, negative.embedding):
+                    raise GalleryError(
+                        f"expected a photo of somebody else. {source} is one that {name} is "
+                        f"enrolled with ({own}): if that is wrong, forget {name} and enroll "
+                        "again without it"
+                    )
+            return rows.insert(self._file, "negatives", person, negative)
+
+    def unteach(self, name: str, source: str) -> int:
+        """Remove the negatives of a person that came from ``source``; how many there were.
+
+        Raises:
+            GalleryError: nobody is called so, or there is no such negative.
+        """
+        with self._file.change():
+            count = self._file.do(
+                "DELETE FROM negatives WHERE person = ? AND source = ?",
+                rows.known(self._file, name), source,
+            ).rowcount  # fmt: skip
+            if not count:
+                raise GalleryError(
+                    f"no face from {source!r} was taught as not {name}: edgecnn people list "
+                    "shows which were"
+                )
+        self._file.pack()
+        return count
+
+    def adapt(self, adaptation: Adaptation | None) -> None:
+        """Keep a map that was fitted to the people in here, in the place of the one before.
+
+        Raises:
+            GalleryError: it is for embeddings of another length.
+        """
+        with self._file.change():
+            rows.write_adaptation(self._file, adaptation)
+        self._file.pack()
 
     def rename(self, old: str, new: str) -> None:
         """Give a person another name.
@@ -282,21 +263,25 @@ class Gallery:
                 used.
         """
         new = clean_name(new)
-        with self._change():
-            person = self._known(old)
-            same = self._one("SELECT id FROM people WHERE folded = ?", folded(new))
-            if same not in (None, person):
+        with self._file.change():
+            person = rows.known(self._file, old)
+            for (name,) in self._file.rows(
+                "SELECT name FROM people WHERE folded = ? AND id != ?", folded(new), person
+            ):
                 raise GalleryError(
-                    f"{self._name(same)} is enrolled already, so {old} cannot become {new}: "
+                    f"{name} is enrolled already, so {old} cannot become {new}: "
                     "forget one of them first, or choose another name"
                 )
-            self._db.execute(
-                "UPDATE people SET name = ?, folded = ? WHERE id = ?", (new, folded(new), person)
+            self._file.do(
+                "UPDATE people SET name = ?, folded = ? WHERE id = ?", new, folded(new), person
             )
-        self._pack()
+        self._file.pack()
 
     def forget(self, *names: str) -> int:
         """Remove people, all or none of ``names``, and every trace of them from the file.
+
+        With them go the faces taught as not theirs, their photos where these were taught as not
+        somebody else's, and the adaptation, which was fitted to them.
 
         Returns:
             How many embeddings went.
@@ -304,131 +289,15 @@ class Gallery:
         Raises:
             GalleryError: somebody is not enrolled; nobody was removed.
         """
-        with self._change():
-            people = [self._known(name) for name in names]
-            count = 0
-            for person in people:
-                count += self._one("SELECT count(*) FROM embeddings WHERE person = ?", person)
-                self._db.execute("DELETE FROM people WHERE id = ?", (person,))
-        self._pack()
+        count = 0
+        with self._file.change():
+            for person in [rows.known(self._file, name) for name in names]:
+                mine = rows.of(self._file, person)
+                count += len(mine)
+                for number, blob in self._file.rows("SELECT id, vector FROM negatives"):
+                    if any(is_same_photo(own, rows.vector(blob)) for _, own in mine):
+                        self._file.do("DELETE FROM negatives WHERE id = ?", number)
+                self._file.do("DELETE FROM people WHERE id = ?", person)
+            rows.write_adaptation(self._file, None)
+        self._file.pack()
         return count
-
-    def _pack(self) -> None:
-        try:
-            with self._faults():
-                self._db.execute("VACUUM")
-        except (GalleryError, StorageError) as e:
-            raise StorageError(
-                f"the change to {self.path} is made, but the file could not be packed anew "
-                f"({e.__cause__}): do the same to anybody once more when that is mended"
-            ) from e
-
-    def _blob(self, embedding: npt.NDArray[np.floating]) -> bytes:
-        vector = np.asarray(embedding, "<f4")
-        length = float(np.linalg.norm(vector)) if vector.ndim == 1 else 0.0
-        if not abs(length - 1) < 1e-3 or self.dimension not in (0, len(vector)):
-            raise GalleryError(
-                f"expected an embedding ({self.dimension or 'D'},) of length 1. Received: shape "
-                f"{vector.shape}, length {length:.4g}: it was not made by this gallery's embedder"
-            )
-        if not self.dimension:
-            self.dimension = len(vector)
-            self._db.execute(
-                "UPDATE meta SET value = ? WHERE key = 'dimension'", (str(self.dimension),)
-            )
-        return vector.tobytes()
-
-    def _enrolled(self, name: str) -> int:
-        """The number of a person, enrolled now if need be."""
-        row = self._db.execute(
-            "SELECT id, name FROM people WHERE folded = ?", (folded(name),)
-        ).fetchone()
-        if row is None:
-            cursor = self._db.execute(
-                "INSERT INTO people (name, folded) VALUES (?, ?)", (name, folded(name))
-            )
-            return int(cursor.lastrowid or 0)
-        if row[1] != name:
-            raise GalleryError(
-                f"{row[1]!r} is enrolled already, and {name!r} is the same but for its case: "
-                "use that spelling, or rename first"
-            )
-        return int(row[0])
-
-    def _known(self, name: str) -> int:
-        clean = composed(name)
-        person = self._one("SELECT id FROM people WHERE name = ?", clean)
-        if person is not None:
-            return int(person)
-        alike = self._one("SELECT name FROM people WHERE folded = ?", folded(clean))
-        hint = f"did you mean {alike!r}?" if alike else "edgecnn people list shows who is"
-        raise GalleryError(f"nobody called {clean!r} is enrolled in {self.path}: {hint}")
-
-    def _meta(self, key: str) -> str:
-        return str(self._one("SELECT value FROM meta WHERE key = ?", key))
-
-    def _name(self, person: int) -> str:
-        return str(self._one("SELECT name FROM people WHERE id = ?", person))
-
-    def _one(self, query: str, *values: Any) -> Any:
-        """The first column of the first row, or None."""
-        row = self._db.execute(query, values).fetchone()
-        return None if row is None else row[0]
-
-    def _state(self) -> tuple[int, int, int, int]:
-        """Changes with the file, with other processes' commits, and with our own."""
-        try:
-            file = os.stat(self.path)
-        except OSError:
-            return -1, -1, 0, 0
-        with self._faults():
-            version = self._one("PRAGMA data_version")
-        return file.st_dev, file.st_ino, version, self._db.total_changes
-
-    @contextmanager
-    def _change(self) -> Iterator[None]:
-        """A transaction: all of the block, or nothing where it raises."""
-        with self._faults():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                if self._db.in_transaction:  # SQLite itself rolls back on a full disk
-                    self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        """SQLite's complaints in our words."""
-        try:
-            yield
-        except sqlite3.Error as e:
-            text = str(e)
-            if "full" in text or "disk I/O" in text:
-                raise StorageError(
-                    f"could not write the gallery {self.path} ({text}); it is as it was before: "
-                    "free some space"
-                ) from e
-            if "readonly" in text:
-                raise StorageError(
-                    f"the gallery {self.path} may not be written to ({text}): change its "
-                    "permissions, or name another with --gallery"
-                ) from e
-            if "locked" in text:
-                raise GalleryError(
-                    f"{self.path} has been in use by another program for {BUSY_S:g} s: "
-                    "try again when that has ended"
-                ) from e
-            raise GalleryError(
-                f"{self.path} cannot be read as a gallery ({text}): it is damaged or of another "
-                "kind; put a copy in its place, or enroll again from photos"
-            ) from e
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _vector(blob: bytes) -> Floats:
-    return np.frombuffer(blob, "<f4").astype(np.float32)

@@ -84,6 +84,44 @@ def histograms(
     return _png(figure)
 
 
+def trade_off(
+    rates: npt.NDArray[np.floating],
+    missed: npt.NDArray[np.floating],
+    point: tuple[float, float] | None = None,
+    intervals: Sequence[tuple[float, float, float]] = (),
+    *,
+    dark: bool = False,
+) -> bytes:
+    """The detection error trade-off: strangers named, from left to right, against people missed.
+
+    Args:
+        rates: ``(K,)`` FPIR, rising, 0…1; shown by powers of ten.
+        missed: ``(K,)`` FNIR, 0…1.
+        point: both, at the threshold in use.
+        intervals: at some FPIR, the lower and the upper end of the FNIR.
+    """
+    figure, (ax,) = _panels(1, dark, (7.0, 3.6))
+    style = DARK if dark else LIGHT
+    shown = np.asarray(rates) > 0
+    ax.step(100 * np.asarray(rates)[shown], 100 * np.asarray(missed)[shown], where="post",
+            color=style["lines"][0], lw=1.8, label="over all thresholds")  # fmt: skip
+    for rate, low, high in intervals:
+        ax.plot([100 * rate] * 2, [100 * low, 100 * high], color=style["lines"][0], lw=5, alpha=0.3)
+    if point is not None:
+        # At none of the strangers named, the left edge is the least that could have been counted.
+        left = max(point[0], float(np.min(np.asarray(rates)[shown], initial=1.0)))
+        ax.plot(100 * left, 100 * point[1], "o", color=style["lines"][1],
+                label="at the threshold in use")  # fmt: skip
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.set_ylim(0, 100)
+    ax.set_xlabel("% of strangers named (FPIR)", fontsize=9, color=style["ink"])
+    ax.set_ylabel("% of the enrolled missed (FNIR)", fontsize=9, color=style["ink"])
+    ax.grid(color=style["grid"], lw=0.8)
+    ax.legend(frameon=False, fontsize=8, labelcolor=style["ink"])
+    return _png(figure)
+
+
 def confusion_matrix(
     table: npt.NDArray[np.int64], labels: Sequence[str], *, dark: bool = False
 ) -> bytes:

@@ -47,11 +47,15 @@ def accuracies(table: Counts) -> dict[str, float]:
     }
 
 
-def interval(right: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share: Wilson, J. Amer. Stat. Assoc. 22 (1927) 209; (0, 1) of 0."""
+def interval(right: int, of: int, z: float = 1.959964) -> tuple[float, float]:
+    """The interval of a share: Wilson, J. Amer. Stat. Assoc. 22 (1927) 209; (0, 1) of 0.
+
+    Args:
+        z: how wide, in standard deviations of a normal distribution: 1.96 for 95 %.
+    """
     if of == 0:
         return 0.0, 1.0
-    z, share = 1.959964, right / of
+    share = right / of
     middle = (share + z * z / (2 * of)) / (1 + z * z / of)
     half = z / (1 + z * z / of) * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
     return max(0.0, middle - half), min(1.0, middle + half)

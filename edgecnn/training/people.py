@@ -1,14 +1,14 @@
 """Turn photos of people into a gallery: ``edgecnn train DATA --task faces``.
 
-No network is trained: the embedder of a bundle is used as it is. The run folder holds the gallery,
-and what became of each photo.
+No network is trained: the embedder of a bundle is used as it is, or with a linear map behind it
+that was fitted to these people (``--adapt``) where that is better. The run folder holds the
+gallery, and what became of each photo.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,55 +17,26 @@ import numpy as np
 from edgecnn.bundle import ASSETS, GALLERY, Bundle
 from edgecnn.data.photos import list_people
 from edgecnn.errors import DataError
+from edgecnn.faces.advice import advise
+from edgecnn.faces.cohort import Cohort
 from edgecnn.faces.detect import Detector
 from edgecnn.faces.embed import Embedder, fingerprint
-from edgecnn.faces.enrol import (
-    USED,
-    Detect,
-    Embed,
-    Photo,
-    examine_file,
-    likeness,
-    without_copies,
-    without_strangers,
-)
-from edgecnn.faces.gallery import Gallery, Sample
+from edgecnn.faces.fit_adaptation import Trial, consider
+from edgecnn.faces.gallery import Gallery
+from edgecnn.faces.leave_one_out import Check, leave_one_out, weak
 from edgecnn.faces.match import Index
+from edgecnn.faces.photo import USED, Detect, Embed, Photo, examine_file
+from edgecnn.faces.sift import without_copies, without_redundant, without_strangers
+from edgecnn.faces.types import Sample
 from edgecnn.training.people_report import write_report
 from edgecnn.training.run import Run
 
 if TYPE_CHECKING:
     from edgecnn.training.fit import Progress
 
-DEFAULTS: dict[str, Any] = {"seed": 0, "bundle": None}
-"""Settings of this task. ``bundle``: whose detector and embedder; None for the ones that ship."""
-
-FEW = 3
-"""Photos below which a person is called weak: the mean of two says little about a third."""
-
-WEAK = 0.8
-"""Share of a person's photos that the others must recognise, else the person is called weak."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """How a photo fares against all the others: the leave-one-out test of one photo.
-
-    Attributes:
-        name, source: of the photo.
-        own: cosine to the person's other photos; None where there is no other.
-        other: cosine to the nearest other person; None where there is none.
-        nearest: who that is.
-        answer: ``right``, ``wrong`` (another person's name would be given), ``unknown``, or
-            ``alone`` (the person's only photo).
-    """
-
-    name: str
-    source: str
-    own: float | None
-    other: float | None
-    nearest: str | None
-    answer: str
+DEFAULTS: dict[str, Any] = {"seed": 0, "bundle": None, "adapt": False}
+"""Settings of this task. ``bundle``: whose detector and embedder; None for the ones that ship.
+``adapt``: try a map that is fitted to these people."""
 
 
 def train(
@@ -92,12 +63,13 @@ def train(
     """
     people = list_people(data)
     bundle = Bundle(settings.get("bundle") or ASSETS)
+    cohort = _cohort(bundle) if settings.get("adapt") else None
     detect = Detector(bundle.model("detector"), bundle.entry("detector"))
     embed = Embedder(bundle.model("embedder"), bundle.entry("embedder"), mirror=True)
     run = Run.start(out, "faces", settings, resume=resume)
     photos = look(people, detect, embed, bundle.threshold, progress)
     run.write_split({"photos": fates(photos)})
-    samples = [p.sample for p in photos if p.fate == USED]
+    samples = [p.sample for p in photos if p.usable]
     if not samples:
         counts = Counter(p.kind for p in photos)
         raise DataError(
@@ -105,15 +77,37 @@ def train(
             f"({', '.join(f'{n} {kind}' for kind, n in counts.most_common())}): {run.path} tells "
             "of each photo why; add photos with one sharp face each"
         )
+    trial = consider(samples, cohort, bundle.threshold) if cohort else None
     (run.path / GALLERY).unlink(missing_ok=True)
     with Gallery(run.path / GALLERY, fingerprint(bundle), create=True) as gallery:
-        gallery.add_all(samples)
-    checks = leave_one_out(samples, bundle.threshold)
+        gallery.add_all(p.sample for p in photos if p.fate == USED)
+        gallery.adapt(trial.adaptation if trial else None)
+    checks = _checks(samples, bundle.threshold, trial)
     metrics = summary(people, photos, checks, confusable(samples), bundle.threshold)
+    metrics["advice"] = advise(samples, checks)
+    if trial:
+        metrics["adaptation"] = {"kept": trial.adaptation is not None, "why": trial.why}
     run.note(labels=sorted({s.name for s in samples}), embedder_sha256=fingerprint(bundle))
     write_report(run, photos, checks, metrics)
     run.write_metrics(metrics)
     return run
+
+
+def _cohort(bundle: Bundle) -> Cohort:
+    cohort = Cohort.load(bundle)
+    if cohort is None:
+        raise DataError(
+            f"expected a bundle with strangers to adapt against. {bundle.path} has no cohort: "
+            "convert its embedder again, or leave out --adapt"
+        )
+    return cohort
+
+
+def _checks(samples: Sequence[Sample], threshold: float, trial: Trial | None) -> list[Check]:
+    """The leave-one-out of the gallery as it is kept."""
+    if trial is None:
+        return leave_one_out(samples, threshold)
+    return trial.before if trial.adaptation is None else trial.after
 
 
 def look(
@@ -131,7 +125,8 @@ def look(
         if progress:
             used = sum(p.fate == USED for p in photos)
             progress("photos", done, len(files), {"used": float(used)})
-    return without_strangers(without_copies(photos), [], threshold)
+    photos = without_strangers(without_copies(photos), [], threshold)
+    return without_redundant(photos)[0]
 
 
 def fates(photos: Sequence[Photo]) -> dict[str, dict[str, str]]:
@@ -140,22 +135,6 @@ def fates(photos: Sequence[Photo]) -> dict[str, dict[str, str]]:
     for photo in photos:
         out.setdefault(photo.name, {})[photo.source] = photo.fate
     return out
-
-
-def leave_one_out(samples: Sequence[Sample], threshold: float) -> list[Check]:
-    """Compare each photo with the gallery as it would be without that photo."""
-    checks = []
-    for sample in samples:
-        rest = [s for s in samples if s is not sample]
-        own, other, nearest = likeness(sample.name, sample.embedding, rest)
-        if other is not None and other >= max(threshold, -1.0 if own is None else own):
-            answer = "wrong"
-        elif own is None:
-            answer = "alone"
-        else:
-            answer = "right" if own >= threshold else "unknown"
-        checks.append(Check(sample.name, sample.source, own, other, nearest, answer))
-    return checks
 
 
 def confusable(samples: Sequence[Sample]) -> list[tuple[str, str, float]]:
@@ -180,20 +159,16 @@ def summary(
     answers = Counter(check.answer for check in checks)
     compared = sum(answers.values()) - answers["alone"]
     used = Counter(p.name for p in photos if p.fate == USED)
-    right = Counter(c.name for c in checks if c.answer == "right")
     return {
         "people": len(used),
         "photos": len(photos),
         "photos_used": sum(used.values()),
         **{f"leave_one_out_{k}": answers[k] for k in ("right", "wrong", "unknown", "alone")},
         "leave_one_out_accuracy": answers["right"] / compared if compared else None,
+        "photos_redundant": sum(p.usable and p.fate != USED for p in photos),
         "threshold": threshold,
         "fates": dict(Counter(p.kind for p in photos).most_common()),
-        "weak": {
-            name: f"{right[name]} of {n} photos recognised by the others"
-            for name, n in sorted(used.items())
-            if n < FEW or right[name] < WEAK * n
-        },
+        "weak": weak(checks),
         "left_out": sorted(set(people) - set(used)),
         "confused": [list(pair) for pair in pairs if pair[2] >= threshold],
         "most_alike": [list(pair) for pair in pairs[:5]],

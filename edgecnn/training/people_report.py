@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from edgecnn.faces.enrol import USED, Photo
+from edgecnn.faces.leave_one_out import Check
+from edgecnn.faces.photo import USED, Photo
 from edgecnn.report import page
 from edgecnn.report.plots import picture
 from edgecnn.training.run import REPORT, Run
-
-if TYPE_CHECKING:
-    from edgecnn.training.people import Check
 
 SAY = {
     "right": "recognised by the others",
     "wrong": "would be called {nearest}",
     "unknown": "too unlike the others: unknown",
-    "alone": "the only photo",
+    "alone": "no other photo to know it by",
 }
 
 
@@ -30,7 +28,8 @@ def write_report(
     overview = page.figures(
         {
             "people": str(metrics["people"]),
-            "photos used": f"{metrics['photos_used']}\nof {metrics['photos']}",
+            "photos used": f"{metrics['photos_used']}\nof {metrics['photos']}, "
+            f"{metrics['photos_redundant']} more would add nothing",
             "recognised": (
                 "–\nneeds two photos of somebody"
                 if accuracy is None
@@ -43,6 +42,8 @@ def write_report(
         "Each photo was compared with the gallery as it would be without that photo, at the "
         f"threshold {metrics['threshold']:.3f} of the bundle."
     )
+    if "adaptation" in metrics:
+        overview += page.paragraph(f"Adaptation to these people: {metrics['adaptation']['why']}.")
     sections = [page.Section("Will they be recognised?", overview)]
     if advice := _advice(metrics):
         sections.append(page.Section("What to do", "".join(page.paragraph(a) for a in advice)))
@@ -57,13 +58,12 @@ def write_report(
 
 
 def _advice(metrics: Mapping[str, Any]) -> list[str]:
-    weak = [f"{name}: {why}. Add photos." for name, why in metrics["weak"].items()]
     left = [f"{name}: no usable photo, so not enrolled." for name in metrics["left_out"]]
     confused = [
         f"{a} and {b} look like one person ({cosine:.2f}): where both are, neither is named."
         for a, b, cosine in metrics["confused"]
     ]
-    return left + confused + weak
+    return left + confused + [line for lines in metrics["advice"].values() for line in lines]
 
 
 def _person(name: str, photos: Sequence[Photo], checks: Sequence[Check]) -> str:
@@ -73,7 +73,9 @@ def _person(name: str, photos: Sequence[Photo], checks: Sequence[Check]) -> str:
     for photo in mine:
         if photo.face is None:
             continue
-        strong = photo.fate if photo.fate != USED else _said(by_source[photo.source])
+        strong = _said(by_source[photo.source]) if photo.usable else photo.fate
+        if photo.usable and photo.fate != USED:
+            strong = f"{photo.fate}; {strong}"
         shown.append((picture(photo.face, order="BGR"), strong, photo.source))
     unseen = [(p.source, p.fate) for p in mine if p.face is None]
     return (page.gallery(shown) if shown else "") + (

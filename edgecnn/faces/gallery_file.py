@@ -1,0 +1,200 @@
+"""The file behind a gallery: opened, checked, and changed whole or not at all.
+
+What was acknowledged survives ``kill -9`` and a lost power supply: a rollback journal with
+``synchronous=EXTRA``, which also waits for the folder once the journal is gone. (A write-ahead log
+would be faster, and would keep the forgotten in a second file.) What is deleted is overwritten
+(``secure_delete``), and :meth:`GalleryFile.pack` writes the file anew (``VACUUM``, its scratch copy
+in memory).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from edgecnn.errors import GalleryError, StorageError
+from edgecnn.faces import schema
+
+BUSY_S = 10.0
+"""Seconds to wait for another process that is writing."""
+
+
+class GalleryFile:
+    """One SQLite file. One thread may use it at a time; processes may share it.
+
+    Attributes:
+        path: where it is.
+        embedder_sha256: the embedder that made the embeddings in it.
+
+    Raises:
+        GalleryError: there is no file, it is not a gallery or damaged, or it belongs to another
+            embedder.
+        StorageError: it could not be created.
+    """
+
+    def __init__(self, path: Path, embedder_sha256: str | None, create: bool):
+        """
+        Args:
+            embedder_sha256: of the embedder in use; None takes the file's, whichever that is.
+            create: make the file where it does not exist; this needs ``embedder_sha256``.
+        """
+        self.path = path
+        self._expected, self._create = embedder_sha256, create
+        self.open()
+
+    def open(self) -> None:
+        """Open the file, or open it anew after :meth:`close`."""
+        if not self.path.is_file():
+            self._touch()
+        with self.faults():
+            self._db = sqlite3.connect(
+                self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+            )
+        try:
+            with self.faults():
+                for pragma in ("secure_delete=ON", "synchronous=EXTRA", "foreign_keys=ON",
+                               "temp_store=MEMORY"):  # fmt: skip
+                    self._db.execute(f"PRAGMA {pragma}")
+                self._check()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file; nothing is pending."""
+        self._db.close()
+
+    def _touch(self) -> None:
+        if not (self._create and self._expected):
+            raise GalleryError(
+                f"there is no gallery {self.path}: make one with edgecnn enroll, or check the path"
+            )
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Faces are nobody else's business: readable by the owner alone from the start.
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as e:
+            raise StorageError(
+                f"could not create the gallery {self.path}: {e.strerror}: name a place that "
+                "can be written to with --gallery"
+            ) from e
+
+    def _check(self) -> None:
+        if self._is_empty() and self._create and self._expected:
+            with self._transaction():
+                if self._is_empty():  # else another process was quicker
+                    schema.create(self._db, self._expected)
+        if self.one("PRAGMA application_id") != schema.APPLICATION_ID:
+            raise GalleryError(
+                f"{self.path} is not a gallery of edgecnn: name another file with --gallery"
+            )
+        if (damage := self.one("PRAGMA quick_check")) != "ok":
+            raise sqlite3.DatabaseError(str(damage).splitlines()[0])
+        number, self.embedder_sha256 = self.meta("schema"), self.meta("embedder_sha256")
+        if number not in map(str, schema.STEPS):
+            raise GalleryError(
+                f"expected a gallery of schema 1 to {schema.SCHEMA}. {self.path} has {number}: "
+                "use the version of edgecnn that made it, or enroll again from photos"
+            )
+        if self._expected not in (None, self.embedder_sha256):
+            raise GalleryError(
+                f"{self.path} was made with the embedder {self.embedder_sha256[:12]}, the one in "
+                f"use is {str(self._expected)[:12]}: enroll everybody again from photos, or use "
+                "the bundle that the gallery was made with"
+            )
+
+    def _is_empty(self) -> bool:
+        return not self.one("SELECT count(*) FROM sqlite_master")
+
+    @property
+    def schema(self) -> int:
+        """The schema of the file as it is now, which another process may have changed."""
+        return int(self.meta("schema"))
+
+    def meta(self, key: str) -> str:
+        """A fact of the table ``meta``."""
+        return str(self.one("SELECT value FROM meta WHERE key = ?", key))
+
+    def one(self, query: str, *values: Any) -> Any:
+        """The first column of the first row, or None."""
+        row = self._db.execute(query, values).fetchone()
+        return None if row is None else row[0]
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """All rows."""
+        return self._db.execute(query, values).fetchall()
+
+    def do(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        """Run a statement that changes something, inside :meth:`change`."""
+        return self._db.execute(statement, values)
+
+    def state(self) -> tuple[int, int, int, int]:
+        """Changes with the file, with other processes' commits, and with our own."""
+        try:
+            file = os.stat(self.path)
+        except OSError:
+            return -1, -1, 0, 0
+        with self.faults():
+            version = self.one("PRAGMA data_version")
+        return file.st_dev, file.st_ino, version, self._db.total_changes
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """A transaction, in the newest schema: all of the block, or nothing where it raises."""
+        with self._transaction():
+            schema.bring_up_to_date(self._db, self.schema)
+            yield
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self.faults():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                if self._db.in_transaction:  # SQLite itself rolls back on a full disk
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def pack(self) -> None:
+        """Write the file anew, without the gaps that deletions leave."""
+        try:
+            with self.faults():
+                self._db.execute("VACUUM")
+        except (GalleryError, StorageError) as e:
+            raise StorageError(
+                f"the change to {self.path} is made, but the file could not be packed anew "
+                f"({e.__cause__}): do the same to anybody once more when that is mended"
+            ) from e
+
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        """SQLite's complaints in our words."""
+        try:
+            yield
+        except sqlite3.Error as e:
+            text = str(e)
+            if "full" in text or "disk I/O" in text:
+                raise StorageError(
+                    f"could not write the gallery {self.path} ({text}); it is as it was before: "
+                    "free some space"
+                ) from e
+            if "readonly" in text:
+                raise StorageError(
+                    f"the gallery {self.path} may not be written to ({text}): change its "
+                    "permissions, or name another with --gallery"
+                ) from e
+            if "locked" in text:
+                raise GalleryError(
+                    f"{self.path} has been in use by another program for {BUSY_S:g} s: "
+                    "try again when that has ended"
+                ) from e
+            raise GalleryError(
+                f"{self.path} cannot be read as a gallery ({text}): it is damaged or of another "
+                "kind; put a copy in its place, or enroll again from photos"
+            ) from e
