@@ -7,7 +7,19 @@ import numpy as np
 import pytest
 
 from edgecnn.faces.align import TEMPLATE
-from edgecnn.faces.quality import LIMITS, Quality, fault, measure, pose, promise, sharpness
+from edgecnn.faces.decide import ENOUGH
+from edgecnn.faces.look import BETTER
+from edgecnn.faces.quality import (
+    CUT,
+    LIMITS,
+    Quality,
+    fault,
+    measure,
+    pose,
+    promise,
+    sharpness,
+    wholeness,
+)
 
 GOOD = Quality(60, 0.09, 120, 50, 0.0, 0.0, 0.58, 0.0, 1.0)
 
@@ -47,6 +59,22 @@ def test_promise_is_what_landmarks_alone_say():
     turned[2, 0] += 20
     assert 0 < promise(small) < 0.7 and 0 < promise(turned) < 0.7
     assert promise(np.zeros((5, 2))) == 0
+
+
+@pytest.mark.parametrize(
+    "box",
+    [(-3, 200, 52, 282), (0, 200, 80, 290), (600, 9, 639, 60), (200, 2, 300, 130),
+     (200, 330, 330, 478)],
+)  # fmt: skip
+def test_a_face_at_the_frames_edge_may_be_cut(box):
+    frame = np.zeros((480, 640, 3), np.uint8)
+    assert wholeness(np.array(box, np.float32), frame) == CUT
+    whole = np.array((20, 200, 92, 290), np.float32)
+    assert wholeness(whole, frame) == 1
+
+
+def test_one_look_at_a_cut_face_decides_nothing_and_the_whole_face_is_looked_at():
+    assert CUT < ENOUGH and CUT * BETTER < 1
 
 
 @pytest.mark.parametrize("x", [0, 0.1, 0.2, 0.3, 0.5, 1])

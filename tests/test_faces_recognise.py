@@ -76,6 +76,15 @@ def test_one_spoilt_frame_does_not_cost_the_track(gallery):
     assert found.track == 1
 
 
+def test_a_face_that_comes_in_over_the_edge_is_not_unknown_for_its_first_half(gallery):
+    cut = face(CID)  # what is seen of her first is like nobody
+    frames = [scene((cut, 0, 60)), *(scene((face(ANN, i), 12 + i, 60)) for i in range(3))]
+    recogniser = camera(gallery)
+    (first,) = recogniser(frames[0], 0.0)
+    assert (first.name, first.decided) == (None, False)
+    assert watch(recogniser, frames[1:], 0.04)[-1] == ["Ann"]
+
+
 class Counted:
     """An embedder that counts."""
 

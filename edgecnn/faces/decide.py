@@ -62,8 +62,8 @@ OTHERS = 3.0
 
 TRIES = 2.0
 """How many times as many strangers reach a bound at some look of a visit as do at the first: 1.8
-with a public int8 MobileFaceNet, 1.9 to 2.4 with the first embedder that shipped, in visits of 16
-frames. ``edgecnn evaluate --visits`` measures it."""
+with a public int8 MobileFaceNet, 1.9 to 2.4 with the first embedder that shipped, 1.6 with the one
+that ships, in visits of 16 frames. ``edgecnn evaluate --visits`` measures it."""
 
 
 HIGHEST = 200.0

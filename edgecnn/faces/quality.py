@@ -172,10 +172,34 @@ def pose(landmarks_xy: npt.NDArray[np.floating]) -> tuple[float, float, float]:
     return nose.real, pitch, math.degrees(math.atan2(eyes.imag, eyes.real))
 
 
+EDGE = 0.05
+"""Share of a face's size that lies between its box and the edge of a frame that does not cut it: a
+detector puts its box around the part that it sees, off by some percent."""
+
+CUT = 0.4
+"""What a look at a face that the frame may cut counts. One such look is too little to call a face
+unknown (:data:`edgecnn.faces.decide.ENOUGH`), and once all of the face is there it is better by
+more than :data:`edgecnn.faces.look.BETTER`, so it is looked at again."""
+
+
 def promise(landmarks_xy: npt.NDArray[np.floating]) -> float:
     """What the landmarks ``(5, 2)`` alone say of a face's quality, 0…1: its size and its pose."""
     yaw, pitch, _ = pose(landmarks_xy)
     return _promise(eye_distance(landmarks_xy), yaw, pitch)
+
+
+def wholeness(box_xyxy: npt.NDArray[np.floating], frame: Image) -> float:
+    """1, or :data:`CUT` where the frame's edge may cut the face: a factor on its quality.
+
+    Args:
+        box_xyxy: ``(4,)`` left, top, right, bottom in the frame's pixels.
+        frame: ``(H, W, 3)``.
+    """
+    left, top, right, bottom = np.asarray(box_xyxy).tolist()
+    margin = EDGE * max(right - left, bottom - top)
+    height, width = frame.shape[:2]
+    inside = min(left, top, width - right, height - bottom) >= margin
+    return 1.0 if inside else CUT
 
 
 def _promise(eyes_px: float, yaw: float, pitch: float) -> float:

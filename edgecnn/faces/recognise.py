@@ -19,7 +19,7 @@ from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.likelihood import MODEL_ERROR, Likelihood
 from edgecnn.faces.look import is_due, is_stale
 from edgecnn.faces.match import Index
-from edgecnn.faces.quality import LIVE, measure, promise
+from edgecnn.faces.quality import LIVE, measure, promise, wholeness
 from edgecnn.faces.track import Track, Tracker
 from edgecnn.faces.types import Detection, Recognition
 from edgecnn.images import Floats, Image
@@ -132,11 +132,12 @@ class Recogniser:
     def _recognise(
         self, frame_bgr: Image, time_s: float, detection: Detection, track: Track
     ) -> Recognition:
-        promised = promise(detection.landmarks_xy)
+        whole = wholeness(detection.box_xyxy, frame_bgr)
+        promised = whole * promise(detection.landmarks_xy)
         if is_due(track, track.evidence.decided, promised, time_s):
             face, quality = self._cut_out(frame_bgr, detection)
             if face is not None:
-                return self._look(face, quality, promised, time_s, detection, track)
+                return self._look(face, whole * quality, promised, time_s, detection, track)
         if track.doubts or is_stale(track, time_s):
             return Recognition(detection, track.number, None, None, decided=False)
         return self._as_known(detection, track)
