@@ -47,7 +47,8 @@ def frames() -> list[Any]:
 
 
 def ours() -> tuple[dict[str, Call], Any]:
-    """The whole chain, detection alone, and the two bare invokes; and the embedder."""
+    """The whole chain, detection alone, and the two bare invokes; and what embeds a face and its
+    mirror image together."""
     import numpy as np
 
     from edgecnn.bundle import ASSETS, Bundle
@@ -78,11 +79,11 @@ def ours() -> tuple[dict[str, Call], Any]:
         "edgecnn, detection": detect,
         "edgecnn, two bare invokes": lambda _: [m.invoke(pixels[n]) for n, m in models.items()],
         "edgecnn, embedder's invoke": lambda _: models["embedder"].invoke(pixels["embedder"]),
-    }, embed
+    }, Embedder(models["embedder"], bundle.entry("embedder"), mirror=True)
 
 
 def opencv(teachers: Path) -> tuple[dict[str, Call], Callable[[Any], Any]]:
-    """YuNet at two sizes and MobileFaceNet in float, all in OpenCV; and the embedder."""
+    """YuNet at two sizes and MobileFaceNet in float, all in OpenCV; and what embeds both ways."""
     import cv2
     import numpy as np
 
@@ -96,7 +97,7 @@ def opencv(teachers: Path) -> tuple[dict[str, Call], Callable[[Any], Any]]:
 
     def embed(face: Any) -> Any:
         network.setInput(cv2.dnn.blobFromImage(face, 1.0, (112, 112), swapRB=True))
-        return unit(network.forward())[0]
+        return network.forward()[0]
 
     calls: dict[str, Call] = {}
     for width in (640, 320):
@@ -113,19 +114,18 @@ def opencv(teachers: Path) -> tuple[dict[str, Call], Callable[[Any], Any]]:
             found: Any = find(frame)
             for row in found:
                 marks = row[4:14].reshape(5, 2).astype(np.float32) * (640 / width)
-                index.best(embed(align(frame, marks)))
+                index.best(unit(embed(align(frame, marks))[None])[0])
             return len(found)
 
         calls[f"YuNet at {width} + MobileFaceNet, OpenCV DNN"] = whole
         calls[f"YuNet at {width}, detection"] = find
-    return calls, embed
+    return calls, both_ways(embed)
 
 
 def published_int8(teachers: Path) -> tuple[dict[str, Call], Callable[[Any], Any]]:
-    """The published int8 MobileFaceNet for Coral: its bare invoke; and the embedder."""
+    """The published int8 MobileFaceNet for Coral: its bare invoke; and what embeds both ways."""
     import numpy as np
 
-    from edgecnn.faces.embed import unit
     from edgecnn.runtime.interpreter import Model
 
     model = Model(teachers / "peer-mobilefacenet-int8.tflite", 1)
@@ -133,9 +133,17 @@ def published_int8(teachers: Path) -> tuple[dict[str, Call], Callable[[Any], Any
 
     def embed(face: Any) -> Any:
         rgb = face[:, 8:-8, ::-1].astype(np.float32)  # its input is 96 wide
-        return unit(model.invoke((rgb[None] - 127.5) / 128)[0])[0]
+        return model.invoke((rgb[None] - 127.5) / 128)[0][0]
 
-    return {"published int8 MobileFaceNet, invoke": lambda _: model.invoke(pixels)}, embed
+    calls: dict[str, Call] = {
+        "published int8 MobileFaceNet, invoke": lambda _: model.invoke(pixels)
+    }
+    return calls, both_ways(embed)
+
+
+def both_ways(embed: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The embedding of a face and that of its mirror image, summed."""
+    return lambda face: embed(face) + embed(face[:, ::-1].copy())
 
 
 def face_recognition() -> dict[str, Call]:
@@ -208,10 +216,8 @@ def verification(embedders: dict[str, Callable[[Any], Any]]) -> dict[str, tuple[
     faces = Faces(DATA / "lfw")
     found: dict[str, list[Any]] = {name: [] for name in embedders}
     for file in files:
-        face = faces[file]
-        mirrored = np.ascontiguousarray(face[:, ::-1])
         for name, embed in embedders.items():
-            found[name].append(embed(face) + embed(mirrored))
+            found[name].append(embed(faces[file]))
     results = {}
     for name, rows in found.items():
         x = unit(np.stack(rows))
