@@ -46,6 +46,17 @@ def frames() -> list[Any]:
     return [portrait[3 * k : 3 * k + 480, 6 * k : 6 * k + 640].copy() for k in range(FRAMES)]
 
 
+def people() -> Any:
+    """A gallery of :data:`PEOPLE` who are nobody."""
+    import numpy as np
+
+    from edgecnn.faces.embed import unit
+    from edgecnn.faces.match import Index
+
+    random = np.random.default_rng(0).normal(size=(PEOPLE, 128))
+    return Index([str(i) for i in range(PEOPLE)], unit(random))
+
+
 def ours() -> tuple[dict[str, Call], Any]:
     """The whole chain, detection alone, and the two bare invokes; and what embeds a face and its
     mirror image together."""
@@ -54,15 +65,14 @@ def ours() -> tuple[dict[str, Call], Any]:
     from edgecnn.bundle import ASSETS, Bundle
     from edgecnn.faces.align import align
     from edgecnn.faces.detect import Detector
-    from edgecnn.faces.embed import Embedder, unit
-    from edgecnn.faces.match import Index
+    from edgecnn.faces.embed import Embedder
 
     bundle = Bundle(ASSETS)
     models = {name: bundle.model(name, 1) for name in ("detector", "embedder")}
     detect = Detector(models["detector"], bundle.entry("detector"))
     embed = Embedder(models["embedder"], bundle.entry("embedder"))
+    index = people()
     rng = np.random.default_rng(0)
-    index = Index([str(i) for i in range(PEOPLE)], unit(rng.normal(size=(PEOPLE, 128))))
     pixels = {
         name: rng.integers(0, 256, model.inputs[0].shape, np.uint8)
         for name, model in models.items()
@@ -89,11 +99,9 @@ def opencv(teachers: Path) -> tuple[dict[str, Call], Callable[[Any], Any]]:
 
     from edgecnn.faces.align import align
     from edgecnn.faces.embed import unit
-    from edgecnn.faces.match import Index
 
     network = cv2.dnn.readNetFromONNX(str(teachers / "mobilefacenet.onnx"))
-    rng = np.random.default_rng(0)
-    index = Index([str(i) for i in range(PEOPLE)], unit(rng.normal(size=(PEOPLE, 128))))
+    index = people()
 
     def embed(face: Any) -> Any:
         network.setInput(cv2.dnn.blobFromImage(face, 1.0, (112, 112), swapRB=True))
@@ -192,8 +200,7 @@ def matching(rounds: int) -> dict[int, float]:
     for size in SIZES:
         rows = rng.standard_normal((size, 128), np.float32)
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        index = Index([], np.zeros((0, 128), np.float32))
-        index.people, index.centres = [str(i) for i in range(size)], rows
+        index = Index([str(i) for i in range(size)], rows)
         index.best(face)
         times = []
         for _ in range(rounds):

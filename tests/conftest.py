@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,24 @@ def root() -> Path:
 def shared_data() -> Path:
     """The research data; a test that asks for it carries ``@pytest.mark.data``."""
     return DATA
+
+
+@pytest.fixture
+def edgecnn(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command; exit code, what it printed, and what it complained."""
+
+    def run(*args: object) -> tuple[int, str, str]:
+        from edgecnn.cli import main
+
+        code = 0
+        try:
+            main([str(a) for a in args])
+        except SystemExit as e:
+            code = int(e.code or 0)
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -232,7 +232,6 @@ def test_a_camera_that_stops_is_said_and_what_was_recorded_is_kept(
         assert annotated.read() is not None
 
 
-@pytest.mark.skipif(not (ASSETS / MANIFEST).exists(), reason="no models are shipped yet")
 def test_the_shipped_models_run_on_a_video_without_people(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

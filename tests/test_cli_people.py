@@ -6,7 +6,6 @@ import face_doubles as fake
 import pytest
 from face_doubles import ANN, BOB, scene
 
-from edgecnn.cli import main
 from edgecnn.faces.embed import fingerprint
 from edgecnn.faces.gallery import Gallery
 
@@ -14,22 +13,6 @@ from edgecnn.faces.gallery import Gallery
 @pytest.fixture
 def bundle(tmp_path, monkeypatch):
     return fake.bundle(tmp_path / "bundle", monkeypatch)
-
-
-@pytest.fixture
-def edgecnn(capsys):
-    """Runs a command; exit code, what it printed, and what it complained."""
-
-    def run(*args):
-        code = 0
-        try:
-            main([str(a) for a in args])
-        except SystemExit as e:
-            code = int(e.code or 0)
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return run
 
 
 @pytest.fixture

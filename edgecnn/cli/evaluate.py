@@ -45,26 +45,15 @@ def scenes(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
 
     The fifth of the scenes that a training with seed 0 holds out is used.
     """
-    import numpy as np
-
     from edgecnn.data.scenes import read_scenes, split_scenes
     from edgecnn.faces.detect import Detector
-    from edgecnn.faces.recall import hits
+    from edgecnn.faces.recall import measure
 
     detector = Detector(bundle.model("detector", threads), bundle.entry("detector"))
     all_scenes = read_scenes(folder)
     names = split_scenes(all_scenes, seed=0)["test"]
-    found = []
-    for image in all_scenes.read(names):
-        faces = detector(image)
-        found.append(
-            (
-                np.array([f.box_xyxy for f in faces], np.float32).reshape(-1, 4),
-                np.array([f.score for f in faces], np.float32),
-                np.array([f.landmarks_xy for f in faces], np.float32).reshape(-1, 5, 2),
-            )
-        )
-    result = hits(found, [all_scenes.faces[n] for n in names])
+    truth = [all_scenes.faces[n] for n in names]
+    result = measure(detector, all_scenes.read(names), truth, lowest=detector.score_threshold)
     at = result.at(0.0)
     return {
         "recall": 100 * at["recall"],
@@ -140,24 +129,20 @@ def visits(
     click.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
 
 
-def quality(bundle: Bundle, folder: Path, threads: int | None, as_json: bool) -> None:
-    """Print how bad a face may be."""
+def rests_on(module: str, bundle: Bundle, folder: Path, threads: int | None, as_json: bool) -> None:
+    """Print what the rules of enrolment, or the limits of quality, rest on.
+
+    Args:
+        module: of :mod:`edgecnn.training`, with ``evaluate`` and ``lines``.
+    """
+    from importlib import import_module
+
     from edgecnn.cli.progress import shown
-    from edgecnn.training.face_quality import evaluate, lines
 
+    measured = import_module(f"edgecnn.training.{module}")
     with shown(to_stderr=True) as progress:
-        found = evaluate(bundle, folder, threads, progress)
-    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
-
-
-def enrolment(bundle: Bundle, folder: Path, threads: int | None, as_json: bool) -> None:
-    """Print what the rules of enrolment rest on."""
-    from edgecnn.cli.progress import shown
-    from edgecnn.training.enrolment_run import evaluate, lines
-
-    with shown(to_stderr=True) as progress:
-        found = evaluate(bundle, folder, threads, progress)
-    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
+        found = measured.evaluate(bundle, folder, threads, progress)
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(measured.lines(found)))
 
 
 @click.command()
@@ -242,7 +227,7 @@ def command(
     if enrolment_folder is not None:
         if people or wanted or out or visits_folder or quality_folder:
             raise click.UsageError("expected --enrolment, and no other measurement")
-        enrolment(Bundle(bundle or ASSETS), enrolment_folder, threads, as_json)
+        rests_on("enrolment_run", Bundle(bundle or ASSETS), enrolment_folder, threads, as_json)
         return
     if visits_folder is not None or quality_folder is not None:
         if people or wanted or out or (visits_folder is not None and quality_folder is not None):
@@ -253,7 +238,7 @@ def command(
         elif strangers or missed or enrolled:
             raise click.UsageError("--strangers, --missed and --enrolled do not go with --quality")
         elif quality_folder is not None:
-            quality(opened, quality_folder, threads, as_json)
+            rests_on("face_quality", opened, quality_folder, threads, as_json)
         return
     only = {"PEOPLE": people, "--enrolled": enrolled, "--out": out, "--strangers": strangers,
             "--missed": missed}  # fmt: skip

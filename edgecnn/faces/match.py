@@ -62,8 +62,8 @@ class Index:
         self.adaptation = adaptation
         number = {name: i for i, name in enumerate(self.people)}
         sums = np.zeros((len(self.people), *np.shape(matrix)[1:]), np.float32)
-        np.add.at(sums, [number[name] for name in names], self._mapped(matrix))
         rows = np.array([number[name] for name in names], np.intp)
+        np.add.at(sums, rows, self._mapped(matrix))
         self.counts = np.bincount(rows, minlength=len(self.people))
         self.lengths = np.linalg.norm(sums, axis=1) / np.maximum(self.counts, 1)
         self.centres = unit(sums)
@@ -96,14 +96,20 @@ class Index:
             return np.zeros((*probe.shape[:-1], 0), np.float32)
         probe = self._mapped(probe)
         scores = probe @ self.centres.T
+        is_not = self._is_not(probe, scores) if len(self._not) else None
+        if self.adaptation:
+            scores = scores - np.float32(self.adaptation.shift)
+        if is_not is not None:
+            scores = np.where(is_not, np.minimum(scores, NOT_THEM), scores)
+        return np.asarray(scores, np.float32)
+
+    def _is_not(self, probe: Floats, scores: Floats) -> npt.NDArray[np.bool_]:
+        """Where a face is nearer to a negative than to the person, shaped as ``scores``."""
         nearest = np.full_like(scores, -np.inf)
         likeness = probe @ self._negatives.T
         for person in set(self._not.tolist()):
             nearest[..., person] = likeness[..., self._not == person].max(axis=-1)
-        is_not = nearest > scores
-        if self.adaptation:
-            scores = scores - np.float32(self.adaptation.shift)
-        return np.asarray(np.where(is_not, np.minimum(scores, NOT_THEM), scores), np.float32)
+        return np.asarray(nearest > scores, np.bool_)
 
     def best(self, embedding: npt.NDArray[np.floating]) -> tuple[str, float] | tuple[None, None]:
         """The nearest person and the score; the first by name where two are equally near.

@@ -41,8 +41,8 @@ class Enlarge(keras.layers.Layer):  # type: ignore[misc]
 class BatchNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
     """Keras's own, learning in TensorFlow's one fused operation instead of in ten.
 
-    On a CPU the ten take longer than all convolutions of a MobileFaceNet: with the one a training
-    step takes 0.57 of the time. Under other back ends, and at inference, it is Keras's own.
+    On a CPU the ten take longer than all convolutions of a MobileFaceNet. Under other back ends,
+    and at inference, it is Keras's own.
 
     Input shape:
         ``(batch, rows, columns, channels)``, float32 in training

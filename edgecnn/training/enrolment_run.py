@@ -15,9 +15,9 @@ from edgecnn.data import aligned
 from edgecnn.errors import DataError
 from edgecnn.faces.embed import Embedder
 from edgecnn.faces.redundant import is_same_photo
-from edgecnn.images import Image, Preprocess
+from edgecnn.images import Image
 from edgecnn.training import enrolment
-from edgecnn.training.strangers import Embedded
+from edgecnn.training.strangers import UPRIGHT, embed_folder
 
 if TYPE_CHECKING:
     from edgecnn.training.fit import Progress
@@ -25,14 +25,8 @@ if TYPE_CHECKING:
 ALONE = 1000
 """People with a single face who are strangers, at most."""
 
-CHUNK = 256
-"""Faces that are decoded at once."""
-
 COPIED = 80
 """Faces that copies are made of."""
-
-UPRIGHT = Preprocess((112, 112), "BGR", "stretch")
-"""Faces as the camera's alignment gives them."""
 
 
 def evaluate(
@@ -50,7 +44,7 @@ def evaluate(
     """
     embedder = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"), mirror=True)
     people = _held_out(Path(folder))
-    faces = _embedded(embedder, Path(folder), people, progress)
+    faces = embed_folder(embedder, Path(folder), people, progress)
     return {
         "people": len(np.unique(faces.persons)),
         "faces": len(faces.persons),
@@ -89,22 +83,6 @@ def _held_out(folder: Path) -> dict[str, str]:
     if not people:
         raise DataError(f"expected faces of known people in {folder}. Nobody is held out: add some")
     return people
-
-
-def _embedded(
-    embedder: Embedder, folder: Path, people: Mapping[str, str], progress: Progress | None
-) -> Embedded:
-    files, plain, both = list(people), [], []
-    for start in range(0, len(files), CHUNK):
-        part = {f: people[f] for f in files[start : start + CHUNK]}
-        for face in aligned.load(folder, part, UPRIGHT).pixels:
-            plain.append(embedder(face, mirror=False))
-            both.append(embedder(face))
-        if progress:
-            progress("faces", len(plain), len(files), {})
-    persons = np.unique(list(people.values()), return_inverse=True)[1].astype(np.int64)
-    groups = np.array([aligned.set_of(f, p) for f, p in people.items()])
-    return Embedded(np.stack(plain), np.stack(both), persons, groups)
 
 
 def _copies(embedder: Embedder, folder: Path, people: Mapping[str, str]) -> dict[str, float]:

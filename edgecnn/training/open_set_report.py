@@ -12,7 +12,8 @@ from edgecnn.data import aligned
 from edgecnn.report import page, plots
 from edgecnn.storage import storing
 from edgecnn.training import open_set
-from edgecnn.training.open_set_run import UPRIGHT, OpenSet, fnir_text, percent
+from edgecnn.training.open_set_run import OpenSet, fnir_text, percent
+from edgecnn.training.strangers import UPRIGHT
 
 REPORT = "open-set.html"
 

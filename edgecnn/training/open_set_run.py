@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,23 +16,17 @@ from edgecnn.faces.cohort import Cohort
 from edgecnn.faces.embed import Embedder
 from edgecnn.faces.match import Index
 from edgecnn.faces.threshold import STRANGERS, one_in
-from edgecnn.images import Preprocess
 from edgecnn.training import open_set
-from edgecnn.training.strangers import Embedded
+from edgecnn.training.strangers import embed_folder
 
-Progress = Callable[[str, int, int, dict[str, float]], None]
-
-CHUNK = 256
-"""Faces that are decoded at once."""
+if TYPE_CHECKING:
+    from edgecnn.training.fit import Progress
 
 AGES = ((0, 12), (13, 19), (20, 39), (40, 59), (60, 120))
 """Years, first and last, of the groups by age."""
 
 OF_A_GROUP = 10
 """People of a group that are enrolled at once where the group is looked at on its own."""
-
-UPRIGHT = Preprocess((112, 112), "BGR", "stretch")
-"""Faces as the camera's alignment gives them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +73,8 @@ def evaluate(
     rate = rate or (point.strangers if point else None) or STRANGERS
     if cohort is None:
         notes.append("the bundle has no cohort: its one threshold stands for every gallery")
-    faces, files = _embed(bundle, folder, people, threads, progress)
+    embedder = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"))
+    faces, files = embed_folder(embedder, folder, people, progress), list(people)
 
     def threshold(index: Index) -> float:
         return open_set.threshold_of(cohort, index, rate, bundle.threshold)
@@ -131,31 +126,6 @@ def _people(bundle: Bundle, folder: Path) -> tuple[dict[str, str], list[str]]:
         f"the embedder was trained with these faces: only {len(parts['report']):,} of "
         f"{len(people):,} are used, of people held out for reports, by whom nothing was chosen"
     ]
-
-
-def _embed(
-    bundle: Bundle,
-    folder: Path,
-    people: Mapping[str, str],
-    threads: int | None,
-    progress: Progress | None,
-) -> tuple[Embedded, list[str]]:
-    embedder = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"))
-    files = list(people)
-    plain, both = [], []
-    for start in range(0, len(files), CHUNK):
-        part = {f: people[f] for f in files[start : start + CHUNK]}
-        for face in aligned.load(folder, part, UPRIGHT).pixels:
-            plain.append(embedder(face))
-            both.append(embedder(face, mirror=True))
-        if progress:
-            progress("faces", len(plain), len(files), {})
-    # A face of nobody known is somebody of its own.
-    whose = [people[f] or f"\0{f}" for f in files]
-    number = {name: i for i, name in enumerate(sorted(set(whose)))}
-    groups = np.array([aligned.set_of(f, people[f]) for f in files])
-    persons = np.array([number[name] for name in whose], np.int64)
-    return Embedded(np.stack(plain), np.stack(both), persons, groups), files
 
 
 def _groups(

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,14 @@ from edgecnn.bundle import OperatingPoint
 from edgecnn.data import aligned
 from edgecnn.errors import DataError
 from edgecnn.faces.cohort import LARGEST_BYTES, Cohort
-from edgecnn.faces.embed import unit
+from edgecnn.faces.embed import Embedder, unit
 from edgecnn.faces.match import Index
 from edgecnn.faces.threshold import FEWEST_PEOPLE, threshold_for
-from edgecnn.images import Floats, Image
+from edgecnn.images import Floats, Image, Preprocess
 from edgecnn.training.run import Run
+
+if TYPE_CHECKING:
+    from edgecnn.training.fit import Progress
 
 Predict = Callable[[Image], list[Floats]]
 Ints = npt.NDArray[np.int64]
@@ -40,6 +43,12 @@ PHOTOS = 3
 
 GALLERIES = 60
 """People of each group, drawn from the cohort, whose thresholds are averaged."""
+
+UPRIGHT = Preprocess((112, 112), "BGR", "stretch")
+"""Faces as the camera's alignment gives them."""
+
+CHUNK = 256
+"""Faces that are decoded at once."""
 
 SPARE_BYTES = 16 * 1024
 """What the persons and groups of a cohort, and the file around them, may take."""
@@ -76,6 +85,29 @@ def embed(faces: aligned.AlignedFaces, predict: Predict) -> Embedded:
         if len(np.unique(faces.persons[groups == name])) == 1:  # a folder for a person, not a set
             groups[groups == name] = ""
     return Embedded(unit(upright), unit(upright + mirrored), faces.persons, groups)
+
+
+def embed_folder(
+    embedder: Embedder, folder: Path, people: Mapping[str, str], progress: Progress | None
+) -> Embedded:
+    """Embed faces of a folder as a board does, in the order of ``people``.
+
+    Args:
+        people: file to person; a face of nobody known is somebody of its own.
+    """
+    files, plain, both = list(people), list[Floats](), list[Floats]()
+    for start in range(0, len(files), CHUNK):
+        part = {f: people[f] for f in files[start : start + CHUNK]}
+        for face in aligned.load(folder, part, UPRIGHT).pixels:
+            plain.append(embedder(face, mirror=False))
+            both.append(embedder(face, mirror=True))
+        if progress:
+            progress("faces", len(plain), len(files), {})
+    whose = [person or f"\0{file}" for file, person in people.items()]
+    number = {name: i for i, name in enumerate(sorted(set(whose)))}
+    persons = np.array([number[name] for name in whose], np.int64)
+    groups = np.array([aligned.set_of(file, person) for file, person in people.items()])
+    return Embedded(np.stack(plain), np.stack(both), persons, groups)
 
 
 def cohort_of(faces: Embedded, embedder_sha256: str) -> Cohort:

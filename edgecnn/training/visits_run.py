@@ -16,7 +16,8 @@ from edgecnn.faces.cohort import Cohort
 from edgecnn.faces.decide import Rates
 from edgecnn.faces.embed import Embedder, fingerprint
 from edgecnn.faces.quality import measure
-from edgecnn.images import Image, Preprocess
+from edgecnn.images import Image
+from edgecnn.training.strangers import UPRIGHT
 from edgecnn.training.visits import Visits, compare
 
 if TYPE_CHECKING:
@@ -124,8 +125,7 @@ def _percent(share: Mapping[str, float]) -> str:
 
 
 def _faces(folder: Path, files: Sequence[str]) -> dict[str, Image]:
-    as_is = Preprocess((112, 112), "BGR", "stretch")
-    loaded = aligned.load(folder, dict.fromkeys(files, ""), as_is)
+    loaded = aligned.load(folder, dict.fromkeys(files, ""), UPRIGHT)
     return dict(zip(loaded.files, loaded.pixels, strict=True))
 
 
