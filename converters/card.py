@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from converters.flatbuffer import Graph
-from edgecnn.bundle import COHORT, Manifest, ModelEntry, OperatingPoint
+from edgecnn.bundle import COHORT, DETECTOR, PORTRAIT, Manifest, ModelEntry, OperatingPoint
 from edgecnn.faces.threshold import one_in
 
+_BOXES = "per stride 8, 16 and 32: scores, boxes, five landmarks"
 _OUTPUTS = {
     "classifier": "logits, one a label",
-    "detector": "per stride 8, 16 and 32: scores, boxes, five landmarks",
+    DETECTOR: _BOXES,
+    PORTRAIT: _BOXES,
     "embedder": "a raw embedding; normalise it, then compare by cosine",
 }
 
@@ -20,7 +22,7 @@ def model_card(name: str, entry: ModelEntry, graph: Graph, run: dict[str, Any]) 
     """Markdown about one model, from the facts alone; ``run["card"]`` opens it where there is one.
 
     Args:
-        name: ``classifier``, ``detector`` or ``embedder``.
+        name: of the model in its bundle.
         graph: of the int8 file.
         run: what stands in ``run.json``.
     """

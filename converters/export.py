@@ -24,9 +24,11 @@ from edgecnn.bundle import (
     ASSETS,
     CARD,
     COHORT,
+    DETECTOR,
     GALLERY,
     GOLDEN,
     MANIFEST,
+    PORTRAIT,
     TASKS,
     Bundle,
     Manifest,
@@ -45,14 +47,18 @@ from edgecnn.storage import sha256_of, whole_folder
 from edgecnn.training import strangers as impostors
 from edgecnn.training.run import MODEL, Run, versions
 
-KINDS = {
-    "images": ("classifier", "model.tflite"),
-    "detector": ("detector", "face-detector.tflite"),
-    "embedder": ("embedder", "face-embedder.tflite"),
-}
-"""Name and file, in the bundle, of the model that a run of each task trains."""
+KINDS = {"images": "classifier", "detector": DETECTOR, "embedder": "embedder"}
+"""Name, in the bundle, of the model that a run of each task trains."""
 
-FACTS = {"detector": ("score_threshold", "nms_iou")}
+FILES = {
+    "classifier": "model.tflite",
+    DETECTOR: "face-detector.tflite",
+    PORTRAIT: "face-detector-portrait.tflite",
+    "embedder": "face-embedder.tflite",
+}
+"""File of each model in the bundle."""
+
+FACTS = {DETECTOR: ("score_threshold", "nms_iou")}
 """Facts that stand in ``run.json`` and without which a model's outputs cannot be read."""
 
 
@@ -148,15 +154,15 @@ def export(
     training.start_keras()
     task = importlib.import_module(training.TASKS[run.task])
     with tempfile.TemporaryDirectory(prefix="edgecnn-") as work:
-        part = _convert(task, run, Path(work), max_drop, calibration_count, seed, float_out)
-        known = _measured(task, run, part, strangers)
-        made = [part]
+        made = _convert(task, run, Path(work), max_drop, calibration_count, seed, float_out)
+        known = _measured(task, run, made[0], strangers)
         if run.task != "images":
             if parts is None and (ASSETS / MANIFEST).exists():
                 parts = Bundle(ASSETS)
             other = {"detector": "embedder", "embedder": "detector"}[run.task]
             if parts is not None and other in parts.manifest.models:
-                made.append(_taken(parts, other))
+                kept = set(parts.manifest.models) - {part.name for part in made}
+                made += [_taken(parts, name) for name in sorted(kept)]
                 if run.task == "detector":
                     known = _along(parts)
         return _write(out, board, made, known, None, replace)
@@ -191,35 +197,46 @@ def _convert(
     count: int,
     seed: int,
     float_out: str | Path | None,
-) -> Part:
-    name, file_name = KINDS[run.task]
-    lacks = [f for f in ("input", *FACTS.get(name, ())) if f not in run.facts]
+) -> list[Part]:
+    """The models of a run: one, or a detector for each of its views."""
+    kind = KINDS[run.task]
+    facts = FACTS.get(kind, ())
+    lacks = [f for f in ("input", *facts) if f not in run.facts]
     if lacks:
         raise ConversionError(f"{run.path} does not say its {', '.join(lacks)}: train it again")
-    file, float_file = work / file_name, work / "float.tflite"
-    calibration = calibrate.pick(task, run, work / "calibration.npy", count, seed)
-    int8.convert(run.path / MODEL, work / "calibration.npy", file, float_file)
-    metrics = verify.verify(task, run, run.load_model(), file, max_drop)
-    if float_out is not None:
-        shutil.copyfile(float_file, float_out)
-    entry = ModelEntry(
-        file=file_name,
-        input=Preprocess.from_dict(run.facts["input"]),
-        labels=tuple(run.facts.get("labels", ())) if name == "classifier" else (),
-        facts={f: run.facts[f] for f in FACTS.get(name, ())}
-        | {"float_bytes": float_file.stat().st_size},
-        metrics=metrics,
-        calibration=calibration,
-    )
-    model = Model(file)
-    if model.inputs[0].shape[1:] != entry.input.shape:
+    network = run.load_model()
+    inputs = {kind: Preprocess.from_dict(run.facts["input"])}
+    if network.input.shape[1:] != inputs[kind].shape:
         raise ConversionError(
-            f"{run.path} says its input is {entry.input.shape}, its network takes "
-            f"{model.inputs[0].shape[1:]}: train it again"
+            f"{run.path} says its input is {inputs[kind].shape}, its network takes "
+            f"{network.input.shape[1:]}: train it again"
         )
-    golden = golden_outputs({name: model}, {name: golden_pictures(entry.input.shape)})
-    card = model_card(name, entry, flatbuffer.read(file), run.facts)
-    return Part(name, entry, file, card, golden)
+    if hasattr(task, "views"):
+        inputs = task.views(run)
+    entries = {}
+    for name, preprocess in inputs.items():
+        file, float_file = work / FILES[name], work / f"{name}.float.tflite"
+        pictures = work / "calibration.npy"
+        calibration = calibrate.pick(task, run.seen_through(preprocess), pictures, count, seed)
+        int8.convert(run.path / MODEL, pictures, file, float_file)
+        entries[name] = ModelEntry(
+            file=FILES[name],
+            input=preprocess,
+            labels=tuple(run.facts.get("labels", ())) if name == "classifier" else (),
+            facts={f: run.facts[f] for f in facts} | {"float_bytes": float_file.stat().st_size},
+            calibration=calibration,
+        )
+    files = [work / entry.file for entry in entries.values()]
+    metrics = verify.verify(task, run, network, files, max_drop)
+    if float_out is not None:
+        shutil.copyfile(work / f"{kind}.float.tflite", float_out)
+    parts = []
+    for (name, entry), file in zip(entries.items(), files, strict=True):
+        entry = dataclasses.replace(entry, metrics=metrics)
+        golden = golden_outputs({name: Model(file)}, {name: golden_pictures(entry.input.shape)})
+        card = model_card(name, entry, flatbuffer.read(file), run.facts)
+        parts.append(Part(name, entry, file, card, golden))
+    return parts
 
 
 def golden_pictures(shape: tuple[int, int, int]) -> Image:
@@ -248,7 +265,7 @@ def _people(
     run: Run, board: str, out: Path, parts: Bundle | None, replace: bool, rate: float | None
 ) -> Bundle:
     bundle = parts or Bundle(run.facts["settings"].get("bundle") or ASSETS)
-    made = [_taken(bundle, name) for name in TASKS["faces"]]
+    made = [_taken(bundle, name) for name in bundle.manifest.models]
     with Gallery(run.path / GALLERY, fingerprint(bundle)):
         pass  # it opens, and these are embeddings of the very embedder that goes along
     known = _along(bundle)
@@ -271,9 +288,9 @@ def _write(
     replace_existing: bool,
 ) -> Bundle:
     parts = sorted(parts, key=lambda p: p.name)
-    names = tuple(p.name for p in parts)
+    needed = {p.name for p in parts} - {PORTRAIT}
     manifest = Manifest(
-        task=next(task for task, models in TASKS.items() if tuple(sorted(models)) == names),
+        task=next(task for task, models in TASKS.items() if set(models) == needed),
         models={p.name: p.entry for p in parts},
         target=board,
         operating_point=known.point,

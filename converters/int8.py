@@ -43,6 +43,8 @@ def convert(
 ) -> None:
     """Convert a network whose input is a picture in the range of ``to_network``.
 
+    A convolutional network is converted for the size of the calibration pictures.
+
     Args:
         network: a ``.keras`` file; one input ``(H, W, C)``, any number of outputs.
         calibration: a ``.npy`` file, ``(N, H, W, C)`` uint8 as the network gets them.
@@ -142,15 +144,11 @@ def _with_both_ends(pixels: Image) -> Image:
 
 
 def _child(network: str, calibration: str, out: str, float_out: str = "") -> None:
-    import keras
     import tensorflow as tf
 
     pixels = _with_both_ends(np.load(calibration))
-    trained = networks.load(network)
     # An open batch dimension would leave SHAPE and STRIDED_SLICE before every reshape.
-    picture = keras.Input(pixels.shape[1:], batch_size=1, dtype="float32")
-    model = keras.models.clone_model(trained, input_tensors=picture)
-    model.set_weights(trained.get_weights())
+    model = networks.resized(networks.load(network), pixels.shape[1:], batch=1)
 
     def representative() -> Any:
         for one in pixels:

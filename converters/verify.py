@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgecnn import networks
 from edgecnn.errors import ConversionError
 from edgecnn.images import Floats, Image, to_network
 from edgecnn.runtime.interpreter import Model
@@ -21,22 +22,28 @@ Predict = Callable[[Image], list[Floats]]
 
 
 def float_predict(network: Any, batch: int = 64) -> Predict:
-    """A Keras network as a function of bytes."""
+    """A Keras network as a function of bytes; pictures may have another size than its input where
+    its weights fit."""
 
     def predict(pixels: Image) -> list[Floats]:
+        alike = tuple(network.input.shape[1:]) == pixels.shape[1:]
+        learner = network if alike else networks.resized(network, pixels.shape[1:])
         parts = []
         for start in range(0, len(pixels), batch):
-            outputs = network.predict_on_batch(to_network(pixels[start : start + batch]))
+            outputs = learner.predict_on_batch(to_network(pixels[start : start + batch]))
             parts.append(outputs if isinstance(outputs, list | tuple) else [outputs])
         return [np.concatenate([np.asarray(p) for p in output]) for output in zip(*parts)]  # noqa: B905
 
     return predict
 
 
-def int8_predict(model: Model) -> Predict:
-    """A ``.tflite`` file as the same function, de-quantised, one picture after the other."""
+def int8_predict(*models: Model) -> Predict:
+    """``.tflite`` files as the same function, de-quantised, one picture after the other. Of several
+    files each takes the pictures of its own size."""
+    fitting = {model.inputs[0].shape[1:]: model for model in models}
 
     def predict(pixels: Image) -> list[Floats]:
+        model = fitting.get(pixels.shape[1:], models[0])
         runs = [model(one) for one in pixels]
         return [np.concatenate(output) for output in zip(*runs)]  # noqa: B905
 
@@ -49,14 +56,14 @@ def held_out(run: Run) -> str:
 
 
 def verify(
-    task: Any, run: Run, network: Any, file: str | Path, max_drop: float = MAX_DROP
+    task: Any, run: Run, network: Any, files: Iterable[str | Path], max_drop: float = MAX_DROP
 ) -> dict[str, dict[str, float]]:
-    """Score the float network and the int8 file on the same held-out data.
+    """Score the float network and the int8 file, or files, on the same held-out data.
 
     Args:
         task: the run's module in ``edgecnn.training``; the first key of what its ``score``
             returns is the headline figure, higher being better.
-        network: the Keras network that ``file`` was converted from.
+        network: the Keras network that ``files`` were converted from, each for another size.
 
     Returns:
         ``{"float": {...}, "int8": {...}}``, all figures of both.
@@ -66,7 +73,7 @@ def verify(
     """
     part = held_out(run)
     float_scores = dict(task.score(run, float_predict(network), part))
-    int8_scores = dict(task.score(run, int8_predict(Model(file)), part))
+    int8_scores = dict(task.score(run, int8_predict(*map(Model, files)), part))
     judge(float_scores, int8_scores, max_drop, part)
     return {"float": float_scores, "int8": int8_scores}
 

@@ -10,8 +10,8 @@
       card.md                 data, terms, recipe, measured results
       gallery.sqlite          (faces) the people enrolled; changes, so it has no hash
 
-A faces bundle holds a ``detector`` and an ``embedder``, an images bundle a ``classifier``. The
-models that ship in ``edgecnn/assets`` are a faces bundle themselves.
+A faces bundle holds a ``detector``, its twin for portrait pictures and an ``embedder``, an images
+bundle a ``classifier``. The models that ship in ``edgecnn/assets`` are a faces bundle themselves.
 """
 
 from __future__ import annotations
@@ -39,13 +39,18 @@ GALLERY = "gallery.sqlite"
 ASSETS = Path(__file__).parent / "assets"
 """The bundle that ships: the detector and the embedder this project trained."""
 
+DETECTOR = "detector"
+PORTRAIT = "detector-portrait"
+"""The detector's twin, with the same weights, for pictures that are higher than wide. A bundle may
+lack it: such pictures then come out smaller in the detector."""
+
 TASKS = {
     "images": ("classifier",),
-    "faces": ("detector", "embedder"),
-    "detector": ("detector",),
+    "faces": (DETECTOR, "embedder"),
+    "detector": (DETECTOR,),
     "embedder": ("embedder",),
 }
-"""The models that a bundle of each task holds."""
+"""The models that a bundle of each task cannot be without."""
 
 
 @dataclass(frozen=True)

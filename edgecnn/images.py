@@ -7,7 +7,8 @@ on the board the same bytes come out.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,10 @@ class Preprocess:
         """Height, width and channels of the input."""
         return self.size_wh[1], self.size_wh[0], 1 if self.order == "GRAY" else 3
 
+    def turned(self) -> Preprocess:
+        """The same, for an input with width and height exchanged."""
+        return replace(self, size_wh=(self.size_wh[1], self.size_wh[0]))
+
     def scale(self, image_bgr: Image) -> tuple[float, float]:
         """Input pixels a picture's pixel becomes, along x and along y."""
         (w, h), (height, width) = self.size_wh, image_bgr.shape[:2]
@@ -150,3 +155,8 @@ class Preprocess:
             raise DataError(
                 f"expected size_wh, order, fit and zero_byte for an input. Received: {facts}"
             ) from e
+
+
+def largest(inputs: Iterable[Preprocess], image_bgr: Image) -> Preprocess:
+    """The input in which a picture comes out largest; of equals the first."""
+    return max(inputs, key=lambda one: min(one.scale(image_bgr)))

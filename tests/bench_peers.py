@@ -69,7 +69,7 @@ def ours() -> tuple[dict[str, Call], Any]:
 
     bundle = Bundle(ASSETS)
     models = {name: bundle.model(name, 1) for name in ("detector", "embedder")}
-    detect = Detector(models["detector"], bundle.entry("detector"))
+    detect = Detector.of(bundle, 1)
     embed = Embedder(models["embedder"], bundle.entry("embedder"))
     index = people()
     rng = np.random.default_rng(0)

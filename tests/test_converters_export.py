@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,13 @@ from edgecnn.errors import (
 )
 from edgecnn.faces.embed import fingerprint
 from edgecnn.faces.gallery import Gallery
+from edgecnn.images import Preprocess
 from edgecnn.training.run import MODEL, Run
 
 pytest.importorskip("tensorflow")
+
+HIGH = (64, 96)
+"""Width and height of the detector's second view."""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +47,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         np.save(folder / "pixels.npy", pixels_of(model.input.shape[1:], 8))
         args = (MODEL, "pixels.npy", "int8.tflite", "float.tflite")
         int8.convert(*(folder / name for name in args))
+    folder = tmp_path_factory.mktemp("high")
+    np.save(folder / "pixels.npy", pixels_of((HIGH[1], HIGH[0], 3), 8))
+    network = made["detector"] / MODEL
+    int8.convert(network, folder / "pixels.npy", made["detector"] / "high.tflite")
     return made
 
 
@@ -52,7 +61,8 @@ def runs(tmp_path: Path, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
     def quick(network: Path, calibration: Path, out: Path, float_out: Path) -> None:
         assert np.load(calibration).dtype == np.uint8
         folder = files[Run(network.parent).task]
-        shutil.copyfile(folder / "int8.tflite", out)
+        high = np.load(calibration).shape[1:3] == HIGH[::-1]
+        shutil.copyfile(folder / ("high.tflite" if high else "int8.tflite"), out)
         shutil.copyfile(folder / "float.tflite", float_out)
 
     install_tasks(monkeypatch)
@@ -170,6 +180,30 @@ def test_each_face_model_alone_where_there_is_no_other(runs: Path) -> None:
     assert (facts["score_threshold"], facts["nms_iou"]) == (0.5, 0.4)
     embedder = export.export(runs / "embedder", "x", runs / "e", max_drop=1)
     assert embedder.manifest.task == "embedder" and embedder.threshold == 0.4
+
+
+def test_a_detector_is_converted_for_each_of_its_views(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def views(run: Run) -> dict[str, Preprocess]:
+        wide = Preprocess.from_dict(run.facts["input"])
+        return {"detector": wide, "detector-portrait": Preprocess(HIGH)}
+
+    monkeypatch.setattr(sys.modules["stub_detector"], "views", views, raising=False)
+    alone = export.export(runs / "detector", "x", runs / "d", max_drop=1)
+    assert alone.manifest.task == "detector"
+    high = alone.entry("detector-portrait")
+    assert high.input.size_wh == HIGH and high.facts["nms_iou"] == 0.4
+    assert high.metrics == alone.entry("detector").metrics
+    assert high.calibration["sha256"] != alone.entry("detector").calibration["sha256"]
+    shapes = {name: alone.model(name).inputs[0].shape for name in alone.manifest.models}
+    assert shapes == {"detector": (1, 64, 64, 3), "detector-portrait": (1, HIGH[1], HIGH[0], 3)}
+    both = export.export(runs / "embedder", "x", runs / "f", max_drop=1, parts=alone)
+    assert both.manifest.task == "faces"
+    assert both.self_test() == {"detector": 0, "detector-portrait": 0, "embedder": 0}
+    assert f"`{high.file}`" in (both.path / CARD).read_text("utf-8")
+    people = export.export(people_run(runs / "run", both), "x", runs / "p", parts=both)
+    assert people.entry("detector-portrait") == high
 
 
 def test_both_face_models_together(runs: Path) -> None:

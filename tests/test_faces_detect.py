@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,8 @@ import pytest
 
 from edgecnn.bundle import ModelEntry
 from edgecnn.errors import ModelError
-from edgecnn.faces.detect import MOST, Detector, box_iou, decode, decode_cells, levels, nms
-from edgecnn.faces.recall import hits, landmark_error, measure
+from edgecnn.faces.detect import MOST, Detector, decode, decode_cells, levels
+from edgecnn.faces.recall import find, hits, landmark_error
 from edgecnn.images import Floats, Image, Preprocess
 from edgecnn.runtime.interpreter import Tensor
 
@@ -23,8 +25,10 @@ def stored(tensors: list[Tensor]) -> list[np.ndarray[Any, Any]]:
     return [np.full(t.shape, 0 if t.shape[3] == 1 else 128, np.uint8) for t in tensors]
 
 
-def described(order: list[int] | None = None) -> list[Tensor]:
+def described(order: list[int] | None = None, turned: bool = False) -> list[Tensor]:
     shapes = [SHAPES[k] for k in order or range(9)]
+    if turned:
+        shapes = [(n, columns, rows, c) for n, rows, columns, c in shapes]
     return [Tensor("", s, "uint8", 1 / 256 if s[3] == 1 else 6 / 255, 0) for s in shapes]
 
 
@@ -101,38 +105,6 @@ def test_decode_takes_float_outputs_too() -> None:
     assert len(decode(outputs, tensors, WIDTH, 0.41)[1]) == 0
 
 
-def slow_nms(boxes: Floats, scores: Floats, iou: float) -> list[int]:
-    """The definition, box by box."""
-    stay: list[int] = []
-    for k in sorted(range(len(scores)), key=lambda k: (-scores[k], k)):
-        if all(float(box_iou(boxes[[k]], boxes[[s]])[0, 0]) <= iou for s in stay):
-            stay.append(k)
-    return stay
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 40])
-@pytest.mark.parametrize("iou", [0.0, 0.3, 1.0])
-def test_nms_is_its_definition(count: int, iou: float) -> None:
-    rng = np.random.default_rng(count)
-    corner = rng.uniform(0, 50, (count, 2))
-    boxes = np.concatenate([corner, corner + rng.uniform(5, 40, (count, 2))], 1).astype(np.float32)
-    scores = rng.integers(0, 5, count).astype(np.float32)
-    assert nms(boxes, scores, iou).tolist() == slow_nms(boxes, scores, iou)
-
-
-def test_nms_of_a_tie_keeps_the_first() -> None:
-    boxes = np.array([[0, 0, 9, 9]] * 3, np.float32)
-    assert nms(boxes, np.array([0.5, 0.5, 0.5], np.float32), 0.4).tolist() == [0]
-
-
-def test_box_iou_by_hand() -> None:
-    a = np.array([[0, 0, 2, 2], [5, 5, 5, 5]], np.float32)
-    b = np.array([[1, 0, 3, 2], [0, 0, 2, 2], [9, 9, 10, 10]], np.float32)
-    np.testing.assert_allclose(box_iou(a, b), [[1 / 3, 1, 0], [0, 0, 0]], atol=1e-6)
-    assert box_iou(a[:0], b).shape == (0, 3)
-    assert box_iou(a, b[:0]).shape == (2, 0)
-
-
 def test_decode_cells_of_nothing() -> None:
     nothing = np.zeros((0, 10), np.float32)
     boxes, landmarks = decode_cells(nothing[:, :4], nothing, nothing[:, :3])
@@ -177,6 +149,34 @@ def test_detector_answers_in_the_pixels_of_the_frame() -> None:
     assert detector(np.zeros((96, 128, 3), np.uint8)) == []
 
 
+def test_a_portrait_picture_goes_to_the_twin_made_for_it() -> None:
+    wide, high = described(), described(turned=True)
+    models: Any = {"detector": FakeModel(stored(wide), wide)}
+    entries = {"detector": entry(score_threshold=0.5, nms_iou=0.4)}
+    bundle: Any = SimpleNamespace(
+        model=lambda name, threads: models[name],
+        entry=lambda name: entries[name],
+        manifest=SimpleNamespace(models=entries),
+    )
+    landscape, portrait = np.zeros((48, 64, 3), np.uint8), np.zeros((64, 48, 3), np.uint8)
+    alone = Detector.of(bundle)
+    assert alone(portrait) == []
+    assert models["detector"].seen.shape == (HEIGHT, WIDTH, 3)
+
+    answer = stored(high)
+    answer[3][0, 2, 1] = 210
+    models["detector-portrait"] = FakeModel(answer, high)
+    entries["detector-portrait"] = dataclasses.replace(
+        entries["detector"], input=entries["detector"].input.turned()
+    )
+    both = Detector.of(bundle)
+    assert both(landscape) == []
+    (found,) = both(portrait)
+    assert models["detector-portrait"].seen.shape == (WIDTH, HEIGHT, 3)
+    # The cell in column 1 and row 2 of stride 16.
+    np.testing.assert_allclose(found.landmarks_xy, np.tile([24, 40], (5, 1)), atol=1)
+
+
 def test_detector_wants_its_thresholds() -> None:
     tensors = described()
     model: Any = FakeModel(stored(tensors), tensors)
@@ -219,7 +219,7 @@ def test_hits_and_the_threshold_for_a_rate_of_false_boxes() -> None:
     assert measured.at(measured.threshold(1.0))["recall"] == pytest.approx(2 / 3)
 
 
-def test_measure_lowers_the_threshold_and_puts_it_back() -> None:
+def test_find_lowers_the_threshold_and_puts_it_back() -> None:
     tensors = described()
     outputs = stored(tensors)
     outputs[3][0, 1, 2] = 60  # a score of 0.23, below the detector's own threshold
@@ -228,10 +228,22 @@ def test_measure_lowers_the_threshold_and_puts_it_back() -> None:
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     side = 16 * math.exp(1.25)
     truth = faces([40 - side / 2, 24 - side / 2, 40 + side / 2, 24 + side / 2])
-    measured = measure(detector, [picture, picture], [truth, truth[:0]])
+    found = find(detector, [picture, picture], 0.05)
+    measured = hits(found, [truth, truth[:0]])
     assert measured.right.tolist() == [True, False]
     assert measured.at(0.2)["recall"] == 1
     assert detector.score_threshold == 0.5
+
+
+def test_a_face_too_small_to_count_is_neither_missed_nor_false() -> None:
+    truth = [faces([0, 0, 10, 10], [50, 0, 80, 30])]
+    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [50, 0, 80, 30]], np.float32)
+    found = [(boxes, np.array([0.9, 0.8, 0.7], np.float32), np.zeros((3, 5, 2), np.float32))]
+    assert hits(found, truth).right.tolist() == [True, False, True]
+    large = hits(found, truth, smallest=24)
+    assert large.right.tolist() == [False, True]  # two boxes on one small face: one is false
+    assert (large.faces, large.pictures) == (1, 1)
+    assert hits([(boxes[:0], np.zeros(0, np.float32), np.zeros((0, 5, 2)))], truth, 24).faces == 1
 
 
 def test_hits_of_nothing() -> None:

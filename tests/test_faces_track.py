@@ -3,30 +3,11 @@
 import numpy as np
 import pytest
 
-from edgecnn.faces.track import PATIENCE_S, Track, Tracker, iou
+from edgecnn.faces.track import PATIENCE_S, Track, Tracker
 
 
 def box(x, y=0.0, side=100.0):
     return np.array([x, y, x + side, y + side], np.float32)
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "expected"),
-    [
-        (box(0), box(0), 1.0),
-        (box(0), box(50), 1 / 3),
-        (box(0), box(100), 0.0),
-        (box(0), box(300), 0.0),
-        (box(0), box(25, 25, 50), 0.25),
-        (box(0, side=0), box(0, side=0), 0.0),
-    ],
-)
-def test_iou(a, b, expected):
-    assert iou(a, b)[0, 0] == pytest.approx(expected)
-
-
-def test_iou_of_nothing():
-    assert iou(np.zeros((0, 4)), np.stack([box(0), box(1)])).shape == (0, 2)
 
 
 def numbers(tracker, boxes, time_s):

@@ -61,8 +61,24 @@ def test_a_frozen_batch_normalisation_stays_as_it_is() -> None:
 
 def test_a_saved_network_finds_our_layers_again(tmp_path: Path) -> None:
     inputs = keras.Input((4, 4, 3))
-    x = Enlarge(8, 8)(BatchNormalization()(inputs))
+    x = BatchNormalization()(inputs)
+    x = Enlarge()([keras.layers.AveragePooling2D(2)(x), x])
     keras.Model(inputs, x).save(tmp_path / "model.keras")
     loaded = networks.load(tmp_path / "model.keras")
     assert {"BatchNormalization", "Enlarge"} <= {type(layer).__name__ for layer in loaded.layers}
-    assert loaded(np.zeros((1, 4, 4, 3), np.float32)).shape == (1, 8, 8, 3)
+    assert loaded(np.zeros((1, 4, 4, 3), np.float32)).shape == (1, 4, 4, 3)
+
+
+def test_a_network_for_another_size_sees_the_same() -> None:
+    network = networks.build("detector", size_wh=(96, 64), channels=[8] * 5, depths=[0] * 4, head=8)
+    twin = networks.resized(network, (96, 64, 3))
+    for a, b in zip(network.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert twin.output[0].shape[1:3] == (12, 8)
+    pixels = np.zeros((1, 64, 96, 3), np.float32)
+    pixels[0, 8:24, 8:24] = 1
+    turned = np.zeros((1, 96, 64, 3), np.float32)
+    turned[0, 8:24, 8:24] = 1
+    for a, b in zip(network(pixels)[:3], twin(turned)[:3], strict=True):
+        np.testing.assert_allclose(a[0, :4, :4], b[0, :4, :4], atol=1e-5)
+    assert not np.allclose(network(pixels)[0][0, :4, :4], network(pixels)[0][0, 7, 7])

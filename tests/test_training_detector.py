@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from scene_folder import make_scenes
 
+from converters.verify import float_predict
 from edgecnn.errors import DataError, StorageError
 from edgecnn.faces.detect import decode, decode_cells, levels
 from edgecnn.images import Floats, to_network
@@ -118,7 +119,7 @@ def test_the_loss_reads_cells_as_the_board_does() -> None:
     )
 
 
-@pytest.mark.parametrize(("size", "towers"), [((64, 48), 2), ((320, 240), 1)])
+@pytest.mark.parametrize(("size", "towers"), [((64, 96), 2), ((320, 256), 1)])
 def test_the_network_has_the_outputs_that_decoding_expects(
     size: tuple[int, int], towers: int
 ) -> None:
@@ -144,7 +145,7 @@ def test_the_network_has_the_outputs_that_decoding_expects(
 def test_the_network_refuses_what_it_cannot_be(options: dict[str, Any]) -> None:
     from edgecnn.networks import build
 
-    with pytest.raises(DataError, match="multiples of 16"):
+    with pytest.raises(DataError, match="multiples of 32"):
         build("detector", **options)
 
 
@@ -152,18 +153,18 @@ def test_the_network_refuses_what_it_cannot_be(options: dict[str, Any]) -> None:
     ("side", "scale", "expected"),
     [
         (320, 0.6, 192),
-        (240, 0.6, 144),
+        (256, 0.6, 160),
         (320, 1.0, 320),
-        (240, 1.0, 240),
         (96, 0.6, 64),
-        (48, 0.1, 48),
+        (64, 0.1, 32),
     ],
 )
-def test_a_small_picture_pads_as_the_full_one(side: int, scale: float, expected: int) -> None:
+def test_a_small_picture_halves_as_often_as_the_full_one(
+    side: int, scale: float, expected: int
+) -> None:
     from edgecnn.training.detector import _scaled
 
     assert _scaled(side, scale) == expected
-    assert (_scaled(side, scale) // 16 - side // 16) % 2 == 0
 
 
 @pytest.fixture(scope="module")
@@ -203,10 +204,11 @@ def test_a_run_holds_what_convert_needs(trained: Path) -> None:
     assert len(detector.samples(run, "test", 3)[0]) == 3
     network = run.load_model()
 
-    def predict(pixels: np.ndarray[Any, Any]) -> list[Floats]:
-        return [np.asarray(o) for o in network.predict_on_batch(to_network(pixels))]
-
-    figures = detector.score(run, predict, "test")
+    assert {k: v.size_wh for k, v in detector.views(run).items()} == {
+        "detector": SIZE,
+        "detector-portrait": SIZE[::-1],
+    }
+    figures = detector.score(run, float_predict(network), "test")
     before = {k: run.metrics[k] for k in figures}
     np.testing.assert_allclose([*figures.values()], [*before.values()], equal_nan=True, atol=1e-6)
     assert (trained / "report.html").read_text("utf-8").startswith("<!doctype html>")
@@ -260,7 +262,7 @@ def test_training_again_goes_elsewhere(trained: Path) -> None:
     [
         ({"anchors": 3}, "--anchors"),
         ({"negatives": "{tmp}/none"}, "without faces"),
-        ({"size": 100}, "multiples of 16"),
+        ({"size": 100}, "multiples of 32"),
         ({"start": "{tmp}/none"}, "expected a run folder"),
     ],
 )

@@ -40,10 +40,10 @@ def judge(truths: Sequence[Truth], outcome: Sequence[Recognition]) -> Verdict:
     """
     import numpy as np
 
-    from edgecnn.faces.track import iou
+    from edgecnn.faces.boxes import box_iou
 
     boxes = np.array([r.detection.box_xyxy for r in outcome]).reshape(-1, 4)
-    overlaps = iou(np.array([t.box_xyxy for t in truths]).reshape(-1, 4), boxes)
+    overlaps = box_iou(np.array([t.box_xyxy for t in truths]).reshape(-1, 4), boxes)
     owners = [
         truths[int(column.argmax())] if column.size and column.max() >= OVERLAP else None
         for column in overlaps.T

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 Figures = dict[str, float]
 
+Measures = list[tuple[Callable[["Bundle", Path, int | None], Figures], Path | None]]
+
+CLEAR_PX = 24.0
+"""Side of a face in the photo's pixels from which one can tell who it is, if barely."""
+
+PAIRS = 6000
+"""As many as in LFW, of people in scenes."""
+
 
 def lfw(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
     """LFW by its protocol, in percent: ten folds, original plus mirrored embedding, cosine."""
@@ -41,27 +49,81 @@ def lfw(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
 
 
 def scenes(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
-    """Faces found in scenes, in percent, at the bundle's score threshold.
+    """Faces found in scenes, in percent, at the bundle's score threshold; then of those from
+    :data:`CLEAR_PX` up alone.
 
     The fifth of the scenes that a training with seed 0 holds out is used.
     """
     from edgecnn.data.scenes import read_scenes, split_scenes
     from edgecnn.faces.detect import Detector
-    from edgecnn.faces.recall import measure
+    from edgecnn.faces.recall import find, hits
 
-    detector = Detector(bundle.model("detector", threads), bundle.entry("detector"))
+    detector = Detector.of(bundle, threads)
     all_scenes = read_scenes(folder)
     names = split_scenes(all_scenes, seed=0)["test"]
     truth = [all_scenes.faces[n] for n in names]
-    result = measure(detector, all_scenes.read(names), truth, lowest=detector.score_threshold)
-    at = result.at(0.0)
-    return {
-        "recall": 100 * at["recall"],
-        "false_boxes_per_100_pictures": 100 * at["false_boxes"],
-        "landmark_error": at["landmark_error"],
-        "faces": result.faces,
-        "pictures": result.pictures,
-    }
+    found = find(detector, all_scenes.read(names), detector.score_threshold)
+    figures: Figures = {"pictures": len(names)}
+    for smallest, suffix in ((0.0, ""), (CLEAR_PX, f"_from_{CLEAR_PX:g}px")):
+        result = hits(found, truth, smallest)
+        at = result.at(0.0)
+        figures |= {
+            f"faces{suffix}": result.faces,
+            f"recall{suffix}": 100 * at["recall"],
+            f"false_boxes_per_100_pictures{suffix}": 100 * at["false_boxes"],
+            f"landmark_error{suffix}": at["landmark_error"],
+        }
+    return figures
+
+
+def lfw_end_to_end(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
+    """LFW's faces ready-made, and the same found and aligned by the bundle's own detector."""
+    from edgecnn.data.lfw import Faces, files_and_indices, read_pairs
+    from edgecnn.faces.detect import Detector
+    from edgecnn.faces.embed import Embedder
+    from edgecnn.faces.end_to_end import compare, on_grey
+
+    embed = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"), mirror=True)
+    files, pairs, same = files_and_indices(read_pairs(folder))
+    faces = Faces(folder)
+    placed = (on_grey(faces[f]) for f in files)
+    return compare(placed, Detector.of(bundle, threads), embed, pairs, same)
+
+
+def scenes_end_to_end(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
+    """People of scenes whom the embedder did not train on: aligned by the labels, and found."""
+    import numpy as np
+
+    from edgecnn.data import aligned
+    from edgecnn.data.scenes import read_scenes
+    from edgecnn.errors import DataError
+    from edgecnn.faces.align import align
+    from edgecnn.faces.detect import Detector
+    from edgecnn.faces.embed import Embedder
+    from edgecnn.faces.end_to_end import compare
+    from edgecnn.faces.verify import verification_pairs
+
+    embed = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"), mirror=True)
+    all_scenes = read_scenes(folder)
+    # Whose photo it is is certain only where nobody else is in it.
+    names = [
+        name
+        for name, person in all_scenes.people.items()
+        if len(all_scenes.faces[name]) == 1
+        and aligned.part_of(person, 0, aligned.SHARES) != "train"
+    ]
+    if not names:
+        raise DataError(
+            f"expected a people.csv with people whom the embedder was not trained on. {folder} has "
+            "none: name other scenes"
+        )
+    persons = np.unique([all_scenes.people[n] for n in names], return_inverse=True)[1]
+    pairs, same = verification_pairs(persons, PAIRS, seed=0)
+    marks = [all_scenes.faces[n][0, 4:].reshape(5, 2) for n in names]
+    placed = (
+        (align(photo, m), photo, m) for photo, m in zip(all_scenes.read(names), marks, strict=True)
+    )
+    return compare(placed, Detector.of(bundle, threads), embed, pairs, same)
 
 
 def images(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
@@ -152,6 +214,8 @@ def rests_on(module: str, bundle: Bundle, folder: Path, threads: int | None, as_
               help="A folder with LFW's pairs.txt and its faces, aligned to 112×112.")  # fmt: skip
 @click.option("--scenes", "scenes_folder", type=click.Path(path_type=Path),
               help="A folder with boxes.csv and its photos.")  # fmt: skip
+@click.option("--end-to-end", is_flag=True,
+              help="--lfw, --scenes: what it costs to find and align the faces.")  # fmt: skip
 @click.option("--data", "data_folder", type=click.Path(path_type=Path),
               help="A folder of pictures for each class.")  # fmt: skip
 @click.option("--open-set", "is_open_set", is_flag=True,
@@ -175,6 +239,7 @@ def command(
     people: Path | None,
     lfw_folder: Path | None,
     scenes_folder: Path | None,
+    end_to_end: bool,
     data_folder: Path | None,
     is_open_set: bool,
     enrolled: int | None,
@@ -190,7 +255,8 @@ def command(
     """Measure the int8 models of BUNDLE; without BUNDLE, the ones that ship.
 
     With --lfw, verification on Labeled Faces in the Wild; with --scenes, faces found; with --data,
-    a classifier's answers. Percentages throughout.
+    a classifier's answers. Percentages throughout. With --lfw or --scenes and --end-to-end,
+    verification of faces that come aligned, and of the same faces found by the bundle's detector.
 
     With --open-set, who would be named wrongly: PEOPLE is a folder of aligned faces, a folder for
     each person or an index.csv (file,person,age,sex). Some people are enrolled from three faces at
@@ -204,6 +270,7 @@ def command(
     \b
     Example:
       edgecnn evaluate --lfw lfw/
+      edgecnn evaluate --scenes scenes/ --end-to-end
       edgecnn evaluate my-bundle --data photos/ --json
       edgecnn evaluate my-bundle aligned/ --open-set --enrolled 5 --strangers 1/1000 --out report
       edgecnn evaluate my-bundle --visits aligned/ --strangers 1/100
@@ -212,13 +279,12 @@ def command(
     """
     from edgecnn.bundle import ASSETS, Bundle
 
-    wanted: list[tuple[Callable[[Bundle, Path, int | None], Figures], Path]] = [
-        (measure, folder)
-        for measure, folder in (
-            (lfw, lfw_folder), (scenes, scenes_folder), (images, data_folder)
-        )
-        if folder is not None
-    ]  # fmt: skip
+    measures: Measures = [(lfw, lfw_folder), (scenes, scenes_folder), (images, data_folder)]
+    if end_to_end:
+        measures = [(lfw_end_to_end, lfw_folder), (scenes_end_to_end, scenes_folder)]
+        if data_folder or bool(lfw_folder) == bool(scenes_folder):
+            raise click.UsageError("expected --end-to-end with --lfw or --scenes, and nothing else")
+    wanted = [(measure, folder) for measure, folder in measures if folder is not None]
     if is_open_set:
         if bundle is None or people is None or wanted:
             raise click.UsageError("expected BUNDLE PEOPLE --open-set, and no other measurement")

@@ -22,10 +22,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.bundle import ModelEntry
+from edgecnn.bundle import DETECTOR, PORTRAIT, Bundle, ModelEntry
 from edgecnn.errors import ModelError
+from edgecnn.faces.boxes import nms
 from edgecnn.faces.types import Detection
-from edgecnn.images import Floats, Image
+from edgecnn.images import Floats, Image, Preprocess, largest
 from edgecnn.runtime.interpreter import Model, Tensor
 
 MIDDLE, CENTRE_STEP, SIZE_STEP, SIZE_SHIFT, LANDMARK_STEP = 3.0, 0.5, 0.5, 1.25, 0.25
@@ -148,44 +149,12 @@ def decode_cells(box: Floats, landmarks: Floats, grid: Floats) -> tuple[Floats, 
     return corners.astype(np.float32), points.astype(np.float32)
 
 
-def nms(boxes: Floats, scores: Floats, iou: float) -> npt.NDArray[np.intp]:
-    """Greedy non-maximum suppression: indices of the boxes that stay, best first.
-
-    A box goes where it overlaps a better one by more than ``iou``; of equal scores the earlier
-    stays.
-
-    Args:
-        boxes: ``(N, 4)`` left, top, right, bottom. ``scores``: ``(N,)``.
-    """
-    order = np.argsort(-scores, kind="mergesort")
-    if len(order) < 2:
-        return order
-    overlaps = box_iou(boxes[order], boxes[order]) > iou
-    gone = np.zeros(len(order), bool)
-    stay = []
-    for k in range(len(order)):
-        if not gone[k]:
-            stay.append(k)
-            gone |= overlaps[k]
-    return order[stay]
-
-
-def box_iou(a: Floats, b: Floats) -> Floats:
-    """Intersection over union of ``(N, 4)`` and ``(M, 4)`` boxes: ``(N, M)`` float32."""
-    overlap = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(
-        a[:, None, :2], b[None, :, :2]
-    )
-    shared = np.prod(np.maximum(overlap, 0), axis=2)
-    area_a, area_b = np.prod(a[:, 2:] - a[:, :2], axis=1), np.prod(b[:, 2:] - b[:, :2], axis=1)
-    return np.asarray(shared / np.maximum(area_a[:, None] + area_b - shared, 1e-9), np.float32)
-
-
 def _empty() -> Faces:
     return np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
 
 
 class Detector:
-    """A detector model and what its manifest entry says of it.
+    """A detector model, and what its manifest entry says of it.
 
     Attributes:
         score_threshold, nms_iou: from the entry's facts; may be changed.
@@ -195,9 +164,8 @@ class Detector:
     """
 
     def __init__(self, model: Model, entry: ModelEntry):
-        self._model, self._input = model, entry.input
-        self._width = entry.input.size_wh[0]
-        levels(tuple(t.shape for t in model.outputs), self._width)
+        self._models: dict[Preprocess, Model] = {}
+        self._add(model, entry)
         try:
             self.score_threshold = float(entry.facts["score_threshold"])
             self.nms_iou = float(entry.facts["nms_iou"])
@@ -207,15 +175,32 @@ class Detector:
                 f"Received: {entry.facts}: convert the run again"
             ) from e
 
+    @classmethod
+    def of(cls, bundle: Bundle, threads: int | None = None) -> Detector:
+        """The detector of a bundle; pictures that are higher than wide go to its twin for these,
+        where there is one."""
+        made = cls(bundle.model(DETECTOR, threads), bundle.entry(DETECTOR))
+        if PORTRAIT in bundle.manifest.models:
+            made._add(bundle.model(PORTRAIT, threads), bundle.entry(PORTRAIT))
+        return made
+
+    def _add(self, model: Model, entry: ModelEntry) -> None:
+        levels(tuple(t.shape for t in model.outputs), entry.input.size_wh[0])
+        self._models[entry.input] = model
+
     def __call__(self, frame_bgr: Image) -> list[Detection]:
         """Faces in a ``(H, W, 3)`` uint8 BGR picture, in its pixels, best first."""
-        outputs = self._model.from_pixels(self._input(frame_bgr))
+        preprocess = largest(self._models, frame_bgr)
+        model = self._models[preprocess]
         boxes, scores, landmarks = decode(
-            outputs, self._model.outputs, self._width, self.score_threshold
+            model.from_pixels(preprocess(frame_bgr)),
+            model.outputs,
+            preprocess.size_wh[0],
+            self.score_threshold,
         )
         if not len(scores):
             return []
-        sx, sy = self._input.scale(frame_bgr)
+        sx, sy = preprocess.scale(frame_bgr)
         scale = np.array((sx, sy, sx, sy), np.float32)
         return [
             Detection(boxes[k] / scale, float(scores[k]), landmarks[k] / scale[:2])

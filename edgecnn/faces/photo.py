@@ -10,8 +10,8 @@ import numpy as np
 
 from edgecnn.errors import DataError
 from edgecnn.faces.align import align
+from edgecnn.faces.boxes import box_iou
 from edgecnn.faces.quality import Quality, fault, measure
-from edgecnn.faces.track import iou
 from edgecnn.faces.types import Detection, Sample
 from edgecnn.images import Floats, Image, read_image
 
@@ -135,5 +135,5 @@ def _looked_closer(image: Image, detect: Detect) -> list[Detection]:
         )
         for f in detect(part)
     ]
-    same = [f for f in again if iou(f.box_xyxy, main.box_xyxy)[0, 0] >= 0.5]
+    same = [f for f in again if box_iou(f.box_xyxy, main.box_xyxy)[0, 0] >= 0.5]
     return [same[0], *faces[1:]] if same else faces

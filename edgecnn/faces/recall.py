@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.faces.detect import Detector, Faces, box_iou
+from edgecnn.faces.boxes import box_iou
+from edgecnn.faces.detect import Detector, Faces
 from edgecnn.faces.types import Detection
 from edgecnn.images import Floats, Image
 
@@ -64,23 +65,31 @@ class Hits:
         return (forbidden + float(better[-1])) / 2 if len(better) else min(1.0, forbidden + 1e-3)
 
 
-def hits(found: Sequence[Faces], truth: Sequence[Floats]) -> Hits:
+def hits(found: Sequence[Faces], truth: Sequence[Floats], smallest: float = 0.0) -> Hits:
     """Match what was found in each picture with what is there, the best scores first.
 
     Args:
         found: boxes, scores and landmarks of each picture, after suppression.
         truth: ``(N, 14)`` faces of each picture, in the same pixels.
+        smallest: side, the root of the area in these pixels, of the faces that count; a smaller
+            one is not missed, and who finds it has found nothing.
     """
     scores: list[float] = []
     right: list[bool] = []
     errors: list[float] = []
+    count = 0
     for (boxes, score, landmarks), faces in zip(found, truth, strict=True):
         free = np.ones(len(faces), bool)
+        sides = np.sqrt(np.prod(faces[:, 2:4] - faces[:, :2], axis=1))
+        count += int(np.sum(sides >= smallest))
         overlap = box_iou(boxes, faces[:, :4])
         for k in np.argsort(-score, kind="stable"):
             open_to = np.where(free, overlap[k], 0.0)
             face = int(np.argmax(open_to)) if len(faces) else -1
             hit = face >= 0 and bool(open_to[face] >= HIT_IOU)
+            if hit and sides[face] < smallest:
+                free[face] = False
+                continue
             scores.append(float(score[k]))
             right.append(hit)
             errors.append(np.nan)
@@ -92,29 +101,23 @@ def hits(found: Sequence[Faces], truth: Sequence[Floats]) -> Hits:
         np.array(scores, np.float32)[order],
         np.array(right, bool)[order],
         np.array(errors, np.float32)[order],
-        sum(len(f) for f in truth),
+        count,
         len(truth),
     )
 
 
-def measure(
-    detector: Detector, pictures: Iterable[Image], truth: Sequence[Floats], lowest: float = 0.05
-) -> Hits:
-    """What a detector finds in pictures, from the score ``lowest`` up.
+def find(detector: Detector, pictures: Iterable[Image], lowest: float) -> list[Faces]:
+    """What a detector finds in BGR pictures, each in its own pixels, from the score ``lowest`` up.
 
-    Args:
-        pictures: BGR, read one after the other. ``truth``: ``(N, 14)`` faces of each, in its
-            pixels, as in :class:`edgecnn.data.scenes.Scenes`.
-
-    >>> measure(detector, pictures, truth).at(detector.score_threshold)  # doctest: +SKIP
+    >>> found = find(detector, pictures, 0.05)  # doctest: +SKIP
+    >>> hits(found, truth).at(detector.score_threshold)  # doctest: +SKIP
     {'recall': 0.96, 'false_boxes': 0.03, 'landmark_error': 5.1}
     """
     threshold, detector.score_threshold = detector.score_threshold, lowest
     try:
-        found = [as_arrays(detector(picture)) for picture in pictures]
+        return [as_arrays(detector(picture)) for picture in pictures]
     finally:
         detector.score_threshold = threshold
-    return hits(found, truth)
 
 
 def as_arrays(detections: Sequence[Detection]) -> Faces:

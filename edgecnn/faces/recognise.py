@@ -60,7 +60,7 @@ class Recogniser:
             )
         point = bundle.manifest.operating_point
         self._set(
-            Detector(bundle.model("detector", threads), bundle.entry("detector")),
+            Detector.of(bundle, threads),
             Embedder(bundle.model("embedder", threads), bundle.entry("embedder")),
             gallery,
             bundle.threshold,

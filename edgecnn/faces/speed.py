@@ -34,7 +34,7 @@ def stages(bundle: Bundle, frame_bgr: Image, people: int, threads: int | None) -
     calls: Calls = {}
     marks, found = [TEMPLATE * (min(frame_bgr.shape[:2]) / SIZE)], 0
     if "detector" in bundle.manifest.models:
-        detect = Detector(bundle.model("detector", threads), bundle.entry("detector"))
+        detect = Detector.of(bundle, threads)
         faces = detect(frame_bgr)
         found = len(faces)
         marks = [f.landmarks_xy for f in faces if _is_face(f.landmarks_xy)] or marks

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from edgecnn.faces.boxes import box_iou
 from edgecnn.faces.decide import Evidence
 from edgecnn.images import Floats
 
@@ -26,17 +26,6 @@ PATIENCE_S = 1.0
 
 MEMORY = 0.7
 """What is left of a track's earlier embeddings when one more is added: about three frames."""
-
-
-def iou(a_xyxy: npt.NDArray[np.floating], b_xyxy: npt.NDArray[np.floating]) -> Floats:
-    """Intersection over union of boxes ``(N, 4)`` and ``(M, 4)``: ``(N, M)`` float32, 0…1."""
-    a = np.asarray(a_xyxy, np.float32).reshape(-1, 1, 4)
-    b = np.asarray(b_xyxy, np.float32).reshape(1, -1, 4)
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    both = np.prod(np.maximum(sides, 0), axis=-1)
-    areas = [np.prod(np.maximum(x[..., 2:] - x[..., :2], 0), axis=-1) for x in (a, b)]
-    either = areas[0] + areas[1] - both
-    return np.asarray(both / np.maximum(either, np.finfo(np.float32).tiny), np.float32)
 
 
 @dataclass(eq=False)
@@ -160,13 +149,13 @@ class Tracker:
         last_s, self._last_s = self._last_s, time_s
         found: list[Track | None] = [None] * len(boxes_xyxy)
         boxes = np.array(boxes_xyxy, np.float32).reshape(-1, 4)
-        overlaps = iou(
+        overlaps = box_iou(
             np.array([t.expected(time_s) for t in self.tracks], np.float32).reshape(-1, 4), boxes
         )
         crowded = np.zeros(len(boxes), np.bool_)
         if len(boxes) > 1 or len(self.tracks) > 1:
             # Boxes that reach into each other, or into the place of another track.
-            crowded = (iou(boxes, boxes) > 0).sum(axis=1) + (overlaps > 0).sum(axis=0) > 2
+            crowded = (box_iou(boxes, boxes) > 0).sum(axis=1) + (overlaps > 0).sum(axis=0) > 2
         while overlaps.size and (best := float(overlaps.max())) >= OVERLAP:
             i, j = np.unravel_index(int(overlaps.argmax()), overlaps.shape)
             old = self.tracks[i]

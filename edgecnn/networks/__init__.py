@@ -7,6 +7,7 @@ layers that the Edge TPU takes: convolutions, batch normalisation, ReLU6, poolin
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,3 +44,17 @@ def load(path: str | Path) -> Any:
         import keras
     importlib.import_module("edgecnn.networks.layers")  # makes our layers known
     return keras.saving.load_model(path, compile=False)
+
+
+def resized(network: Any, shape: Sequence[int], batch: int | None = None) -> Any:
+    """A convolutional network with the same weights for pictures of another size.
+
+    Args:
+        shape: height, width and channels. ``batch``: pictures at a time, None for any number.
+    """
+    with needs("train", "keras", "tensorflow"):
+        import keras
+    picture = keras.Input(tuple(shape), batch_size=batch, dtype="float32")
+    twin = keras.models.clone_model(network, input_tensors=picture)
+    twin.set_weights(network.get_weights())
+    return twin

@@ -26,7 +26,7 @@ swamp the first steps (Lin et al. 2017, Focal Loss, §3.3)."""
 
 
 def detector(
-    size_wh: Sequence[int] = (320, 240),
+    size_wh: Sequence[int] = (320, 256),
     channels: Sequence[int] = (16, 32, 64, 96, 128),
     depths: Sequence[int] = (0, 3, 3, 2),
     head: int = 64,
@@ -37,7 +37,8 @@ def detector(
     Layers have short names, since a converted file carries the names of all that it fused.
 
     Args:
-        size_wh: width and height of the input; multiples of 16.
+        size_wh: width and height of the input; multiples of 32, so that every
+            stride pads alike and the weights fit every other such size.
         channels: of the stem (stride 2) and of the stages at strides 4, 8, 16 and 32.
         depths: residual blocks after the first of each stage.
         head: channels of the three feature maps that the heads read.
@@ -52,12 +53,12 @@ def detector(
         16 and 32 in turn score (C = 1, sigmoid), box (C = 4) and landmarks (C = 10, both 0…6).
 
     Raises:
-        DataError: the size does not halve four times, or a stage is missing.
+        DataError: the size does not halve five times, or a stage is missing.
     """
     width, height = size_wh
-    if width % 16 or height % 16 or (len(channels), len(depths)) != (5, 4) or towers not in (1, 2):
+    if width % 32 or height % 32 or (len(channels), len(depths)) != (5, 4) or towers not in (1, 2):
         raise DataError(
-            "expected sides that are multiples of 16, 5 channels, 4 depths and 1 or 2 towers. "
+            "expected sides that are multiples of 32, 5 channels, 4 depths and 1 or 2 towers. "
             f"Received: size_wh={tuple(size_wh)}, channels={tuple(channels)}, "
             f"depths={tuple(depths)}, towers={towers}"
         )
@@ -72,7 +73,7 @@ def detector(
     fine, middle, coarse = (
         _conv(x, head, 1, f"l{s}") for s, x in zip(STRIDES, stages[1:], strict=True)
     )
-    wide = Enlarge(height // 8, width // 8, name="u8")(middle)
+    wide = Enlarge(name="u8")([middle, fine])
     fine = layers.Add(name="m8")([fine, wide])
     outputs = []
     for stride, x in zip(STRIDES, (fine, middle, coarse), strict=True):

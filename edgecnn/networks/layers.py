@@ -12,29 +12,29 @@ with needs("train", "keras", "tensorflow"):
 
 @keras.saving.register_keras_serializable("edgecnn")
 class Enlarge(keras.layers.Layer):  # type: ignore[misc]
-    """Nearest-neighbour resizing, as RESIZE_NEAREST_NEIGHBOR in a ``.tflite`` file.
+    """Nearest-neighbour resizing to the rows and columns of another feature map, as
+    RESIZE_NEAREST_NEIGHBOR in a ``.tflite`` file. No size is written down, so that a network can be
+    built again for an input of another size.
 
     Keras's own ``Resizing`` needs TensorFlow under every back end, and its ``UpSampling2D`` becomes
     a TILE that the Edge TPU refuses.
 
     Input shape:
-        ``(batch, rows, columns, channels)``
+        ``(batch, rows, columns, channels)`` and ``(batch, height, width, any)``
 
     Output shape:
         ``(batch, height, width, channels)``
     """
 
-    def __init__(self, height: int, width: int, **options: Any):
-        super().__init__(**options)
-        self.height, self.width = height, width
+    def call(self, inputs: Any) -> Any:
+        """Resize the first to the second."""
+        x, like = inputs
+        return keras.ops.image.resize(x, like.shape[1:3], interpolation="nearest")
 
-    def call(self, x: Any) -> Any:
-        """Resize."""
-        return keras.ops.image.resize(x, (self.height, self.width), interpolation="nearest")
-
-    def get_config(self) -> dict[str, Any]:
-        """What it takes to make it again."""
-        return {**super().get_config(), "height": self.height, "width": self.width}
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The second's rows and columns, the first's channels."""
+        (batch, *_, channels), (_, height, width, _) = input_shape
+        return batch, height, width, channels
 
 
 @keras.saving.register_keras_serializable("edgecnn")

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.bundle import DETECTOR, PORTRAIT
 from edgecnn.data.mosaic import Composer
 from edgecnn.data.scenes import Scenes, read_scenes, split_scenes
 from edgecnn.errors import DataError, TrainingError, needs
-from edgecnn.faces.detect import Faces, decode, nms
+from edgecnn.faces.boxes import nms
+from edgecnn.faces.detect import Faces, decode
 from edgecnn.faces.recall import Hits, hits
-from edgecnn.images import Floats, Image, Preprocess, read_image, to_network
+from edgecnn.images import Floats, Image, Preprocess, largest, read_image, to_network
+from edgecnn.networks import resized
 from edgecnn.networks.detector import detector
 from edgecnn.runtime.interpreter import Tensor
 from edgecnn.training import settings_for
@@ -37,7 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "batch_size": 16,
     "learning_rate": 2e-3,
     "samples": None,
-    "size": [320, 240],
+    "size": [320, 256],
     "channels": [16, 32, 64, 96, 128],
     "depths": [0, 3, 3, 2],
     "head": 64,
@@ -45,7 +48,7 @@ DEFAULTS: dict[str, Any] = {
     "patience": None,
     "negatives": None,
     "start": None,
-    "false_boxes": 0.02,
+    "false_boxes": 0.03,
 }
 """What decides a training, and the defaults. ``small_epochs``: on pictures of :data:`SMALL` times
 the size, before ``epochs`` on full ones; ``samples``: pictures an epoch, None for as many as there
@@ -119,15 +122,21 @@ def _train(
     network = detector(preprocess.size_wh, **shape)
     if chosen["start"] is not None:
         Run(chosen["start"]).lend_weights(network)
-    plain = _plain(scenes, parts["validation"], preprocess)
+    plain = _plain(scenes, parts["validation"], _both(preprocess))
     few = (plain[0][:PLAIN], plain[1][:PLAIN])
     composer = _composer(scenes, parts["validation"], preprocess.size_wh)
     hard = _composed(composer, preprocess, HARD, chosen["seed"])
     images = scenes.read(parts["train"])
     faces = [scenes.faces[n] for n in parts["train"]]
 
+    twin = resized(network, preprocess.turned().shape)
+
     def predict(pixels: Image) -> list[Floats]:
-        outputs = network.predict(to_network(pixels), batch_size=32, verbose=0)
+        learner = network
+        if pixels.shape[1:] != preprocess.shape:
+            twin.set_weights(network.get_weights())
+            learner = twin
+        outputs = learner.predict(to_network(pixels), batch_size=32, verbose=0)
         return [np.asarray(o) for o in outputs]
 
     def validate() -> dict[str, float]:
@@ -171,14 +180,14 @@ def _train(
     run.note(**_thresholds(predict, plain, chosen["false_boxes"]))
     run.save_model(network)
     metrics = score(run, predict, "test")
-    pixels, truth = _plain(scenes, parts["test"], preprocess)
+    pictures, truth = _plain(scenes, parts["test"], _both(preprocess))
     write_report(
         run,
         metrics,
         names=parts["test"],
-        pixels=pixels,
+        pictures=pictures,
         truth=truth,
-        found=find(predict, pixels, LOWEST_SCORE, run.facts["nms_iou"]),
+        found=find(predict, pictures, LOWEST_SCORE, run.facts["nms_iou"]),
     )
     run.write_metrics(metrics)
     return run
@@ -201,36 +210,48 @@ def samples(
     rng = np.random.default_rng(seed)
     names = [names[k] for k in rng.permutation(len(names))]
     if part != "train":
-        return _plain(scenes, names[:count], preprocess)
-    plain = _plain(scenes, names[: (count + 1) // 2], preprocess)
+        pictures, truth = _plain(scenes, names[:count], [preprocess])
+        return np.stack(pictures), truth
+    plain = _plain(scenes, names[: (count + 1) // 2], [preprocess])
     composer = _composer(scenes, names[: 4 * count], preprocess.size_wh)
     moved = _composed(composer, preprocess, count - len(plain[0]), seed)
-    order = rng.permutation(len(plain[0]) + len(moved[0]))
-    pixels, truth = np.concatenate([plain[0], moved[0]]), plain[1] + moved[1]
-    return pixels[order], [truth[k] for k in order]
+    order = rng.permutation(count)
+    pictures, truth = plain[0] + moved[0], plain[1] + moved[1]
+    return np.stack([pictures[k] for k in order]), [truth[k] for k in order]
 
 
 def score(run: Run, predict: Predict, part: str) -> dict[str, float]:
     """``recall``, ``false_boxes`` a picture and ``landmark_error`` (percent of the distance of the
     eyes) on a part of the run's photos, at the run's own thresholds."""
     scenes, preprocess = _opened(run)
-    pixels, truth = _plain(scenes, run.split[part], preprocess)
+    pictures, truth = _plain(scenes, run.split[part], _both(preprocess))
     threshold, nms_iou = run.facts["score_threshold"], run.facts["nms_iou"]
-    return hits(find(predict, pixels, threshold, nms_iou), truth).at(threshold)
+    return hits(find(predict, pictures, threshold, nms_iou), truth).at(threshold)
 
 
-def find(predict: Predict, pixels: Image, threshold: float, nms_iou: float) -> list[Faces]:
-    """Faces in each of ``(N, H, W, 3)`` pictures, in their pixels."""
-    found: list[Faces] = []
-    for start in range(0, len(pixels), 256):
-        outputs = predict(pixels[start : start + 256])
-        tensors = [Tensor("", o.shape, "float32", 0.0, 0) for o in outputs]
-        for k in range(len(outputs[0])):
-            one = [o[k : k + 1] for o in outputs]
-            boxes, scores, landmarks = decode(one, tensors, pixels.shape[2], threshold)
-            stay = nms(boxes, scores, nms_iou)
-            found.append((boxes[stay], scores[stay], landmarks[stay]))
-    return found
+def views(run: Run) -> dict[str, Preprocess]:
+    """The inputs that a run's network is converted for, by the model's name in a bundle."""
+    inputs = _both(Preprocess.from_dict(run.facts["input"]))
+    return dict(zip((DETECTOR, PORTRAIT), inputs, strict=False))
+
+
+def find(
+    predict: Predict, pictures: Sequence[Image], threshold: float, nms_iou: float
+) -> list[Faces]:
+    """Faces in each of some ``(H, W, 3)`` pictures, in their pixels; sizes may differ."""
+    found: dict[int, Faces] = {}
+    for shape in {p.shape for p in pictures}:
+        alike = [k for k, p in enumerate(pictures) if p.shape == shape]
+        for start in range(0, len(alike), 256):
+            some = alike[start : start + 256]
+            outputs = predict(np.stack([pictures[k] for k in some]))
+            tensors = [Tensor("", o.shape, "float32", 0.0, 0) for o in outputs]
+            for i, k in enumerate(some):
+                one = [o[i : i + 1] for o in outputs]
+                boxes, scores, landmarks = decode(one, tensors, shape[1], threshold)
+                stay = nms(boxes, scores, nms_iou)
+                found[k] = boxes[stay], scores[stay], landmarks[stay]
+    return [found[k] for k in range(len(pictures))]
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -256,14 +277,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 def _scaled(side: int, scale: float) -> int:
-    """A multiple of 16 near ``side * scale``, odd or even in sixteenths as ``side`` is.
-
-    Stride 32 pads before the first row where the rows above it are odd in number, and after the
-    last where they are even: were that to change with the size, its boxes would all be 16 pixels
-    off.
-    """
-    odd = side // 16 % 2
-    return max(2 + odd, 2 * round((side * scale / 16 - odd) / 2) + odd) * 16
+    """A multiple of 32 near ``side * scale``."""
+    return max(1, round(side * scale / 32)) * 32
 
 
 def _optimizer(rate: float, last: float, steps: int) -> Any:
@@ -280,7 +295,7 @@ def _optimizer(rate: float, last: float, steps: int) -> Any:
 
 
 def _thresholds(
-    predict: Predict, part: tuple[Image, list[Floats]], false_boxes: float
+    predict: Predict, part: tuple[list[Image], list[Floats]], false_boxes: float
 ) -> dict[str, float]:
     """Score threshold and NMS overlap that find the most faces at this many false boxes."""
     best = (-1.0, 0.0, 0.0)
@@ -299,32 +314,29 @@ def _composer(scenes: Scenes, names: Sequence[str], size_wh: tuple[int, int]) ->
     return Composer(scenes.read(names), [scenes.faces[n] for n in names], size_wh)
 
 
+def _both(preprocess: Preprocess) -> list[Preprocess]:
+    """The input, and that for pictures that are higher than wide where it is another one."""
+    return list(dict.fromkeys([preprocess, preprocess.turned()]))
+
+
 def _plain(
-    scenes: Scenes, names: Sequence[str], preprocess: Preprocess
-) -> tuple[Image, list[Floats]]:
+    scenes: Scenes, names: Sequence[str], inputs: Sequence[Preprocess]
+) -> tuple[list[Image], list[Floats]]:
     """Photos as the board sees them, with their faces in the network's pixels."""
-    images = scenes.read(names)
-    pixels = np.zeros((len(names), *preprocess.shape), np.uint8)
-    for k, image in enumerate(images):
-        pixels[k] = preprocess(image)
-    truth = [
-        scenes.faces[n] * np.array(preprocess.scale(image) * 7, np.float32)
-        for n, image in zip(names, images, strict=True)
-    ]
-    return pixels, truth
+    pictures, truth = [], []
+    for name, image in zip(names, scenes.read(names), strict=True):
+        preprocess = largest(inputs, image)
+        pictures.append(preprocess(image))
+        truth.append(scenes.faces[name] * np.array(preprocess.scale(image) * 7, np.float32))
+    return pictures, truth
 
 
 def _composed(
     composer: Composer, preprocess: Preprocess, count: int, seed: int
-) -> tuple[Image, list[Floats]]:
+) -> tuple[list[Image], list[Floats]]:
     rng = np.random.default_rng((seed, 1))
-    pixels = np.zeros((count, *preprocess.shape), np.uint8)
-    truth = []
-    for k in range(count):
-        made = composer(rng, "mosaic" if k % 2 else "single")
-        pixels[k] = preprocess(made.image)
-        truth.append(made.faces)
-    return pixels, truth
+    made = [composer(rng, "mosaic" if k % 2 else "single") for k in range(count)]
+    return [preprocess(one.image) for one in made], [one.faces for one in made]
 
 
 def _negatives(folder: str | None) -> list[Image]:

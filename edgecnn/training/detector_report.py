@@ -25,7 +25,7 @@ def write_report(
     metrics: Mapping[str, float],
     *,
     names: Sequence[str],
-    pixels: Image,
+    pictures: Sequence[Image],
     truth: Sequence[Floats],
     found: Sequence[Faces],
 ) -> None:
@@ -33,7 +33,7 @@ def write_report(
 
     Args:
         metrics: what goes into ``metrics.json``.
-        names, pixels, truth: the test pictures, ``(N, H, W, 3)`` RGB, and their faces.
+        names, pictures, truth: the test pictures, ``(H, W, 3)`` RGB each, and their faces.
         found: what the network finds in them, low scores too.
     """
     measured = hits(found, truth)
@@ -62,7 +62,7 @@ def write_report(
             ),
         ),
         page.Section("Recall by rate of false boxes", _rates(measured)),
-        _worst(names, pixels, truth, found, threshold),
+        _worst(names, pictures, truth, found, threshold),
         page.Section(
             "Settings",
             page.table(
@@ -84,7 +84,7 @@ def _rates(measured: Hits) -> str:
 
 def _worst(
     names: Sequence[str],
-    pixels: Image,
+    pictures: Sequence[Image],
     truth: Sequence[Floats],
     found: Sequence[Faces],
     threshold: float,
@@ -101,7 +101,7 @@ def _worst(
             worst.append((missed + float(false.sum()), missed, len(false), k))
     shown = []
     for _, missed, false_count, k in sorted(worst, reverse=True)[:SHOWN]:
-        picture = np.ascontiguousarray(pixels[k][..., ::-1])
+        picture = np.ascontiguousarray(pictures[k][..., ::-1])
         kept = found[k][1] >= threshold
         for boxes, colour in ((truth[k][:, :4], GREEN), (found[k][0][kept], RED)):
             for box in boxes:

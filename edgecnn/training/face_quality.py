@@ -129,7 +129,7 @@ def evaluate(
             tables[name].append(Step(float(np.median(values)), float(np.mean(hits)), len(hits)))
         if progress:
             progress("quality", done, len(SPOIL), {})
-    detect = Detector(bundle.model("detector", threads), bundle.entry("detector"))
+    detect = Detector.of(bundle, threads)
     poses = [_pose(people[k][i], detect) for k, i in probes]
     tables["yaw"] = _grouped([abs(yaw) for yaw, _ in poses], own >= hit, YAWS)
     tables["pitch"] = _grouped([pitch for _, pitch in poses], own >= hit, PITCHES)

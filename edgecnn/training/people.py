@@ -64,7 +64,7 @@ def train(
     people = list_people(data)
     bundle = Bundle(settings.get("bundle") or ASSETS)
     cohort = _cohort(bundle) if settings.get("adapt") else None
-    detect = Detector(bundle.model("detector"), bundle.entry("detector"))
+    detect = Detector.of(bundle)
     embed = Embedder(bundle.model("embedder"), bundle.entry("embedder"), mirror=True)
     run = Run.start(out, "faces", settings, resume=resume)
     photos = look(people, detect, embed, bundle.threshold, progress)

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import platform
@@ -24,6 +25,7 @@ from typing import Any
 
 from edgecnn import __version__, networks
 from edgecnn.errors import DataError, StorageError
+from edgecnn.images import Preprocess
 from edgecnn.storage import storing, whole_file
 
 RUN, SPLIT, HISTORY = "run.json", "split.json", "history.csv"
@@ -110,6 +112,12 @@ class Run:
     def task(self) -> str:
         """``images``, ``embedder``, ``detector`` or ``faces``."""
         return str(self.facts["task"])
+
+    def seen_through(self, preprocess: Preprocess) -> Run:
+        """The same run, its pictures prepared for another input."""
+        other = copy.copy(self)
+        other.facts = {**self.facts, "input": preprocess.to_dict()}
+        return other
 
     def note(self, **facts: Any) -> None:
         """Add facts to ``run.json`` (labels, input, calibration samples)."""
