@@ -13,144 +13,23 @@ from edgecnn.cli.options import json_option, missed_option, strangers_option, th
 
 if TYPE_CHECKING:
     from edgecnn.bundle import Bundle
+    from edgecnn.cli.evaluate_figures import Figures
 
-Figures = dict[str, float]
-
-Measures = list[tuple[Callable[["Bundle", Path, int | None], Figures], Path | None]]
-
-CLEAR_PX = 24.0
-"""Side of a face in the photo's pixels from which one can tell who it is, if barely."""
-
-PAIRS = 6000
-"""As many as in LFW, of people in scenes."""
+    Measure = Callable[[Bundle, Path, int | None], Figures]
 
 
-def lfw(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
-    """LFW by its protocol, in percent: ten folds, original plus mirrored embedding, cosine."""
-    import numpy as np
+GOES_WITH = {
+    "PEOPLE": ("--open-set",),
+    "--enrolled": ("--open-set", "--visits"),
+    "--out": ("--open-set",),
+    "--strangers": ("--open-set", "--visits"),
+    "--missed": ("--visits",),
+    "--end-to-end": ("--lfw", "--scenes"),
+}
+"""What means something with these measurements only."""
 
-    from edgecnn.data.lfw import Faces, files_and_indices, read_pairs
-    from edgecnn.faces.embed import Embedder
-    from edgecnn.faces.verify import fold_accuracies, tar_at_far
-
-    embedder = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"), mirror=True)
-    files, pairs, same = files_and_indices(read_pairs(folder))
-    faces = Faces(folder)
-    embeddings = np.stack([embedder(faces[f]) for f in files])
-    scores = np.sum(embeddings[pairs[:, 0]] * embeddings[pairs[:, 1]], axis=1)
-    folds = fold_accuracies(scores, same)
-    return {
-        "accuracy": 100 * float(folds.mean()),
-        "std": 100 * float(folds.std()),
-        "tar_at_far_1e-3": 100 * tar_at_far(scores, same, 1e-3),
-        "false_accepts_at_threshold": 100 * float(np.mean(scores[~same] >= bundle.threshold)),
-        "pairs": len(same),
-    }
-
-
-def scenes(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
-    """Faces found in scenes, in percent, at the bundle's score threshold; then of those from
-    :data:`CLEAR_PX` up alone.
-
-    The fifth of the scenes that a training with seed 0 holds out is used.
-    """
-    from edgecnn.data.scenes import read_scenes, split_scenes
-    from edgecnn.faces.detect import Detector
-    from edgecnn.faces.recall import find, hits
-
-    detector = Detector.of(bundle, threads)
-    all_scenes = read_scenes(folder)
-    names = split_scenes(all_scenes, seed=0)["test"]
-    truth = [all_scenes.faces[n] for n in names]
-    found = find(detector, all_scenes.read(names), detector.score_threshold)
-    figures: Figures = {"pictures": len(names)}
-    for smallest, suffix in ((0.0, ""), (CLEAR_PX, f"_from_{CLEAR_PX:g}px")):
-        result = hits(found, truth, smallest)
-        at = result.at(0.0)
-        figures |= {
-            f"faces{suffix}": result.faces,
-            f"recall{suffix}": 100 * at["recall"],
-            f"false_boxes_per_100_pictures{suffix}": 100 * at["false_boxes"],
-            f"landmark_error{suffix}": at["landmark_error"],
-        }
-    return figures
-
-
-def lfw_end_to_end(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
-    """LFW's faces ready-made, and the same found and aligned by the bundle's own detector."""
-    from edgecnn.data.lfw import Faces, files_and_indices, read_pairs
-    from edgecnn.faces.detect import Detector
-    from edgecnn.faces.embed import Embedder
-    from edgecnn.faces.end_to_end import compare, on_grey
-
-    embed = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"), mirror=True)
-    files, pairs, same = files_and_indices(read_pairs(folder))
-    faces = Faces(folder)
-    placed = (on_grey(faces[f]) for f in files)
-    return compare(placed, Detector.of(bundle, threads), embed, pairs, same)
-
-
-def scenes_end_to_end(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
-    """People of scenes whom the embedder did not train on: aligned by the labels, and found."""
-    import numpy as np
-
-    from edgecnn.data import aligned
-    from edgecnn.data.scenes import read_scenes
-    from edgecnn.errors import DataError
-    from edgecnn.faces.align import align
-    from edgecnn.faces.detect import Detector
-    from edgecnn.faces.embed import Embedder
-    from edgecnn.faces.end_to_end import compare
-    from edgecnn.faces.verify import verification_pairs
-
-    embed = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"), mirror=True)
-    all_scenes = read_scenes(folder)
-    # Whose photo it is is certain only where nobody else is in it.
-    names = [
-        name
-        for name, person in all_scenes.people.items()
-        if len(all_scenes.faces[name]) == 1
-        and aligned.part_of(person, 0, aligned.SHARES) != "train"
-    ]
-    if not names:
-        raise DataError(
-            f"expected a people.csv with people whom the embedder was not trained on. {folder} has "
-            "none: name other scenes"
-        )
-    persons = np.unique([all_scenes.people[n] for n in names], return_inverse=True)[1]
-    pairs, same = verification_pairs(persons, PAIRS, seed=0)
-    marks = [all_scenes.faces[n][0, 4:].reshape(5, 2) for n in names]
-    placed = (
-        (align(photo, m), photo, m) for photo, m in zip(all_scenes.read(names), marks, strict=True)
-    )
-    return compare(placed, Detector.of(bundle, threads), embed, pairs, same)
-
-
-def images(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
-    """A classifier on a folder for each class, in percent."""
-    from edgecnn.classify import Classifier
-    from edgecnn.data.folders import label_of, list_photos
-    from edgecnn.errors import DataError
-    from edgecnn.images import read_image
-
-    classify = Classifier(bundle, threads)
-    names = list_photos(folder)
-    strange = sorted({label_of(n) for n in names} - set(bundle.entry("classifier").labels))
-    if strange:
-        raise DataError(
-            f"expected folders named after the bundle's classes "
-            f"({', '.join(bundle.entry('classifier').labels)}). {folder} also has: "
-            f"{', '.join(strange)}"
-        )
-    answers = [(label_of(n), *classify(read_image(folder / n))) for n in names]
-    given = [(truth, label) for truth, label, _ in answers if label is not None]
-    right = sum(truth == label for truth, label in given)
-    return {
-        "answered": 100 * len(given) / len(answers),
-        "right_of_answered": 100 * right / max(1, len(given)),
-        "right_of_all": 100 * right / len(answers),
-        "pictures": len(answers),
-    }
+TOGETHER = {"--lfw", "--scenes", "--data"}
+"""Measurements of which several can be asked for at once."""
 
 
 def open_set(
@@ -278,47 +157,61 @@ def command(
       edgecnn evaluate my-bundle --enrolment aligned/
     """
     from edgecnn.bundle import ASSETS, Bundle
+    from edgecnn.cli import evaluate_figures as plain
 
-    measures: Measures = [(lfw, lfw_folder), (scenes, scenes_folder), (images, data_folder)]
-    if end_to_end:
-        measures = [(lfw_end_to_end, lfw_folder), (scenes_end_to_end, scenes_folder)]
-        if data_folder or bool(lfw_folder) == bool(scenes_folder):
-            raise click.UsageError("expected --end-to-end with --lfw or --scenes, and nothing else")
-    wanted = [(measure, folder) for measure, folder in measures if folder is not None]
-    if is_open_set:
-        if bundle is None or people is None or wanted:
-            raise click.UsageError("expected BUNDLE PEOPLE --open-set, and no other measurement")
-        open_set(Bundle(bundle), people, strangers, enrolled, out, threads, as_json)
-        return
-    if enrolment_folder is not None:
-        if people or wanted or out or visits_folder or quality_folder:
-            raise click.UsageError("expected --enrolment, and no other measurement")
-        rests_on("enrolment_run", Bundle(bundle or ASSETS), enrolment_folder, threads, as_json)
-        return
-    if visits_folder is not None or quality_folder is not None:
-        if people or wanted or out or (visits_folder is not None and quality_folder is not None):
-            raise click.UsageError("expected --visits or --quality, and no other measurement")
-        opened = Bundle(bundle or ASSETS)
-        if visits_folder is not None:
-            visits(opened, visits_folder, strangers, missed, enrolled, threads, as_json)
-        elif strangers or missed or enrolled:
-            raise click.UsageError("--strangers, --missed and --enrolled do not go with --quality")
-        elif quality_folder is not None:
-            rests_on("face_quality", opened, quality_folder, threads, as_json)
-        return
-    only = {"PEOPLE": people, "--enrolled": enrolled, "--out": out, "--strangers": strangers,
-            "--missed": missed}  # fmt: skip
-    if foreign := [name for name, value in only.items() if value is not None]:
-        raise click.UsageError(f"{', '.join(foreign)} goes with --open-set or --visits only")
-    if not wanted:
-        raise click.UsageError("expected at least one of --lfw, --scenes, --data and --open-set")
+    folders = {
+        "--lfw": lfw_folder,
+        "--scenes": scenes_folder,
+        "--data": data_folder,
+        "--open-set": people if is_open_set else None,
+        "--visits": visits_folder,
+        "--quality": quality_folder,
+        "--enrolment": enrolment_folder,
+    }
+    if is_open_set and people is None:
+        raise click.UsageError("expected BUNDLE PEOPLE --open-set: name both folders")
+    given = {"PEOPLE": people, "--enrolled": enrolled, "--out": out, "--strangers": strangers,
+             "--missed": missed, "--end-to-end": end_to_end or None}  # fmt: skip
+    chosen = {name: folder for name, folder in folders.items() if folder is not None}
+    _check(set(chosen), {name for name, value in given.items() if value is not None})
     opened = Bundle(bundle or ASSETS)
-    figures: Figures = {}
-    for measure, folder in wanted:
-        figures |= measure(opened, folder, threads)
+    if people is not None:
+        open_set(opened, people, strangers, enrolled, out, threads, as_json)
+    elif visits_folder is not None:
+        visits(opened, visits_folder, strangers, missed, enrolled, threads, as_json)
+    elif quality_folder is not None:
+        rests_on("face_quality", opened, quality_folder, threads, as_json)
+    elif enrolment_folder is not None:
+        rests_on("enrolment_run", opened, enrolment_folder, threads, as_json)
+    else:
+        measures: dict[str, Measure] = {
+            "--lfw": plain.lfw_end_to_end if end_to_end else plain.lfw,
+            "--scenes": plain.scenes_end_to_end if end_to_end else plain.scenes,
+            "--data": plain.images,
+        }
+        figures: Figures = {}
+        for name, folder in chosen.items():
+            figures |= measures[name](opened, folder, threads)
+        _show(figures, as_json)
+
+
+def _check(chosen: set[str], given: set[str]) -> None:
+    """Refuse measurements and options that do not go together."""
+    if not chosen:
+        names = ", ".join(["--lfw", "--scenes", "--data", "--visits", "--quality", "--enrolment"])
+        raise click.UsageError(f"expected something to measure: {names} or --open-set")
+    if len(chosen) > 1 and (chosen - TOGETHER or "--end-to-end" in given):
+        raise click.UsageError(f"expected one measurement. Received: {', '.join(sorted(chosen))}")
+    for name in sorted(given):
+        if not chosen & set(GOES_WITH[name]):
+            raise click.UsageError(f"{name} goes with {' or '.join(GOES_WITH[name])} only")
+
+
+def _show(figures: Figures, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(figures, indent=2))
         return
+    width = max(len(name) for name in figures) + 2
     for name, value in figures.items():
         text = f"{value:,}" if isinstance(value, int) else f"{value:.2f}"
-        click.echo(f"{name:<32}{text:>10}")
+        click.echo(f"{name:<{width}}{text:>8}")
