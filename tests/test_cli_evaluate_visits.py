@@ -71,8 +71,14 @@ def test_json(asked, option, answer):
         ("--visits", "a", "--strangers", "0"),
         ("--missed", "1/10", "--lfw", "a"),
         ("--quality", "a", "--strangers", "1/10"),
+        ("--lfw", "a", "--scenes", "b", "--end-to-end"),
+        ("--data", "a", "--end-to-end"),
+        ("--end-to-end",),
+        ("bundle", "--open-set"),
+        ("bundle", "people"),
     ],
 )
 def test_what_does_not_go_together_is_refused(asked, words):
     found = run(*words)
     assert found.exit_code == 2 and asked == []
+    assert "Error: " in found.output and "Traceback" not in found.output

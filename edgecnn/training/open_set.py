@@ -27,7 +27,7 @@ from edgecnn.faces.match import Index
 from edgecnn.faces.threshold import threshold_for
 from edgecnn.images import Floats
 from edgecnn.training.measures import interval
-from edgecnn.training.strangers import PHOTOS, Embedded, Ints, galleries, per_person
+from edgecnn.training.strangers import Embedded, Ints, galleries, gallery_of, per_person
 
 Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -117,8 +117,7 @@ def trials(
         )
     parts = []
     for gallery in galleries(able, size, np.random.default_rng(0)):
-        used = np.concatenate([_enrolled_rows(faces.persons, p) for p in gallery])
-        index = Index([f"{p:08d}" for p in faces.persons[used]], faces.enrolled[used])
+        index, used = gallery_of(faces, gallery, kept_back=1)
         names = np.sort(gallery)  # as the index sorts them
         rows = np.setdiff1d(np.arange(len(faces.persons)), used)
         persons = faces.persons[rows]
@@ -138,11 +137,6 @@ def trials(
             )
         )
     return Trials(size, len(parts), *(np.concatenate(c) for c in zip(*parts, strict=True)))
-
-
-def _enrolled_rows(persons: Ints, person: int) -> Ints:
-    rows = np.flatnonzero(persons == person)
-    return rows[: min(PHOTOS, max(1, len(rows) - 1))]
 
 
 def fnir_at(found: Trials, fpir: float) -> dict[str, Any]:

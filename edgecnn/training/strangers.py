@@ -229,9 +229,14 @@ def galleries(persons: Ints, size: int, rng: np.random.Generator) -> Iterator[In
         yield people[start : start + size]
 
 
-def gallery_of(faces: Embedded, enrolled: Ints) -> tuple[Index, Ints]:
-    """The first :data:`PHOTOS` faces of some people, enrolled, and the rows that these are."""
-    rows = np.concatenate([np.flatnonzero(faces.persons == p)[:PHOTOS] for p in enrolled])
+def gallery_of(faces: Embedded, enrolled: Ints, kept_back: int = 0) -> tuple[Index, Ints]:
+    """The first :data:`PHOTOS` faces of some people, enrolled, and the rows that these are.
+
+    Args:
+        kept_back: how many faces of each are left to be recognised, where there are more than one.
+    """
+    own = [np.flatnonzero(faces.persons == p) for p in enrolled]
+    rows = np.concatenate([r[: min(PHOTOS, max(1, len(r) - kept_back))] for r in own])
     names = [f"{p:08d}" for p in faces.persons[rows]]  # sorted as the numbers are
     return Index(names, faces.enrolled[rows]), rows
 
