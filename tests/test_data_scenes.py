@@ -130,6 +130,30 @@ def test_settle_counts_whole_faces_and_ignores_parts_of_them() -> None:
     np.testing.assert_array_equal(ignore, [[0, 0, 20, 40], [90, 0, 100, 40], [0, 0, 5, 5]])
 
 
+def test_labels_that_are_not_sure_are_neither_learnt_nor_unlearnt(tmp_path: Path) -> None:
+    label = make_scenes(tmp_path, 3)[2]
+    box = [*label[0][:2], *(label[0][2:4] - label[0][:2]), *label[0][4:]]
+    rows = [["002.png", *map(float, box), s] for s in (0.95, 0.5, "")]
+    write_csv(tmp_path / "boxes.csv", ["file", *COLUMNS, "score"], rows)
+    scenes = read_scenes(tmp_path)
+    np.testing.assert_array_equal(scenes.scores["002.png"], np.float32([0.95, 0.5, 1]))
+    assert np.isfinite(scenes.faces["002.png"]).all()  # what is measured by
+    learnt = scenes.to_learn("002.png")
+    assert np.isnan(learnt).sum(axis=1).tolist() == [0, 10, 0]
+    faces, ignore = settle(learnt, (128, 96))
+    assert len(faces) == 2
+    np.testing.assert_allclose(ignore, label[:1, :4], atol=0.011)
+    assert (rarity(learnt, 128) > 0).tolist() == [True, False, True]
+
+    composer = Composer(scenes.read(["002.png"]), [learnt], (160, 128))
+    rng = np.random.default_rng(4)
+    for kind in KINDS:
+        made = composer(rng, kind)
+        assert np.isfinite(made.faces).all() and np.isfinite(made.ignore).all()
+    with pytest.raises(DataError, match="has a face"):
+        Composer(scenes.read(["002.png"]), [learnt[1:2]], (160, 128))
+
+
 @pytest.mark.parametrize("kind", [*KINDS])
 def test_labels_of_training_pictures_stay_on_the_faces(kind: str) -> None:
     image = np.zeros((90, 120, 3), np.uint8)

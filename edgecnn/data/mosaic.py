@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from edgecnn.errors import DataError
 from edgecnn.images import ZERO_BYTE, Floats, Image
@@ -72,18 +73,22 @@ def move_faces(faces: Floats, matrix: Floats) -> Floats:
 
 
 def settle(faces: Floats, size_wh: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Which faces a picture of ``size_wh`` shows: those that count, and boxes to ignore."""
+    """Which faces a picture of ``size_wh`` shows: those that count, and boxes to ignore.
+
+    A face whose landmarks are not numbers is one that nobody is sure of: it is ignored.
+    """
     w, h = size_wh
     low, high = np.maximum(faces[:, :2], 0), np.minimum(faces[:, 2:4], (w, h))
     area = np.prod(faces[:, 2:4] - faces[:, :2], axis=1)
     seen = np.prod(np.maximum(high - low, 0), axis=1) / np.maximum(area, 1e-6)
     side = np.sqrt(area)
-    counts = (seen >= WHOLE) & (side >= SMALLEST) & (side <= 1.15 * LARGEST)
+    counts = is_sure(faces) & (seen >= WHOLE) & (side >= SMALLEST) & (side <= 1.15 * LARGEST)
     return faces[counts], np.concatenate([low, high], 1)[~counts & (seen > GONE)]
 
 
 def rarity(faces: Floats, side: int) -> Floats:
-    """How much more often than a plain one each face is to be shown: ``(N,)``, 1…:data:`RARE`.
+    """How much more often than a plain one each face is to be shown: ``(N,)``, 1…:data:`RARE`, and
+    0 for one that nobody is sure of.
 
     Faces in profile and small faces are few in photos and hard to find: what counts is how far the
     nose is from the middle of the eyes, and the size beside the photo's.
@@ -95,7 +100,13 @@ def rarity(faces: Floats, side: int) -> Floats:
     aside = np.abs(faces[:, 8] - (faces[:, 4] + faces[:, 6]) / 2) / np.maximum(size[:, 0], 1e-3)
     small = np.sqrt(np.prod(size, axis=1)) < SMALL_SHARE * side
     turned = np.clip((aside - 0.08) / 0.12, 0, 1)
-    return np.asarray(1 + (RARE - 1) * np.maximum(turned, small), np.float32)
+    odds = 1 + (RARE - 1) * np.maximum(turned, small)
+    return np.asarray(np.where(is_sure(faces), odds, 0), np.float32)
+
+
+def is_sure(faces: Floats) -> npt.NDArray[np.bool_]:
+    """``(N,)``: which faces have landmarks."""
+    return np.asarray(np.isfinite(faces[:, 4:]).all(axis=1), np.bool_)
 
 
 class Composer:
@@ -121,7 +132,7 @@ class Composer:
         self._negatives = negatives
         weights = [rarity(f, max(i.shape)) for i, f in zip(images, faces, strict=True)]
         self._picks = [(k, n) for k, f in enumerate(faces) for n in range(len(f))]
-        if not self._picks:
+        if not any(map(np.any, weights)):
             raise DataError(f"none of {len(images)} photos has a face: label some in each part")
         self._odds = np.cumsum(np.concatenate(weights))
         self._photo_odds = np.cumsum([w.max(initial=1.0) for w in weights])

@@ -9,7 +9,8 @@
 
 Columns of ``boxes.csv``: ``file``; ``x,y,w,h`` (left, top, width, height); then x and y of
 ``right_eye``, ``left_eye``, ``nose``, ``mouth_right`` and ``mouth_left``, the person's own right
-and left; all in pixels of the photo. Other columns are not read.
+and left; all in pixels of the photo. Where another detector made the labels, ``score`` may tell how
+sure it was, 0…1. Other columns are not read.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ BOXES, PEOPLE, PHOTOS = "boxes.csv", "people.csv", "scenes.zip"
 SUFFIXES = (".webp", ".jpg", ".jpeg", ".png", ".bmp")
 LANDMARKS = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")
 COLUMNS = ("x", "y", "w", "h", *(f"{name}_{axis}" for name in LANDMARKS for axis in "xy"))
+SURE = 0.8
+"""Score below which a label is not learnt, and neither is its contrary. Of YuNet's labels on
+CelebA's photos one in 20 lies below; of these, looked at one by one, about half show hands, clothes
+or the dark."""
 SHARES = {"test": 0.2, "validation": 0.1}
 """Of all photos; the rest is for training. The test fifth is for the last measurement alone."""
 
@@ -43,12 +48,21 @@ class Scenes:
         faces: by name: ``(N, 14)`` float32, left, top, right, bottom, then the five landmarks'
             x and y in the order of :class:`edgecnn.faces.types.Detection`.
         people: by name, the person whose photo it is, where known.
+        scores: by name, ``(N,)`` float32 0…1: how sure each label is; 1 where nothing is said.
     """
 
     path: Path
     names: tuple[str, ...]
     faces: dict[str, Floats]
     people: dict[str, str]
+    scores: dict[str, Floats]
+
+    def to_learn(self, name: str) -> Floats:
+        """The ``(N, 14)`` faces of a photo; the landmarks of one whose label is not :data:`SURE`
+        are not numbers, see :func:`edgecnn.data.mosaic.settle`."""
+        faces = self.faces[name].copy()
+        faces[self.scores[name] < SURE, 4:] = np.nan
+        return faces
 
     def read(self, names: Sequence[str]) -> list[Image]:
         """The photos ``names``, each ``(H, W, 3)`` uint8 BGR.
@@ -73,6 +87,7 @@ def read_scenes(path: str | Path) -> Scenes:
     path = Path(path)
     names = _photos(path)
     rows: dict[str, list[list[float]]] = {name: [] for name in names}
+    scores: dict[str, list[float]] = {name: [] for name in names}
     for line, row in enumerate(_rows(path / BOXES, ("file", *COLUMNS)), start=2):
         if row["file"] not in rows:
             raise DataError(
@@ -81,20 +96,25 @@ def read_scenes(path: str | Path) -> Scenes:
             )
         try:
             numbers = [float(row[c]) for c in COLUMNS]
+            score = float(row.get("score") or 1)
         except (TypeError, ValueError):
-            numbers = []
-        if not numbers or not np.isfinite(numbers).all() or min(numbers[2:4]) <= 0:
+            numbers, score = [], 0.0
+        if not numbers or not np.isfinite([*numbers, score]).all() or min(numbers[2:4]) <= 0:
             raise DataError(
                 f"{path / BOXES} line {line}: expected finite numbers and a width and height "
                 f"above 0. Received: {[row[c] for c in COLUMNS[:4]]}: correct or remove the row"
             )
         rows[row["file"]].append(numbers)
+        scores[row["file"]].append(score)
     if not any(rows.values()):
         raise DataError(f"{path / BOXES} has no rows: a detector needs labelled faces")
     people = {}
     if (path / PEOPLE).is_file():
         people = {r["file"]: r["person"] for r in _rows(path / PEOPLE, ("file", "person"))}
-    return Scenes(path, names, {name: _faces(rows[name]) for name in names}, people)
+    faces = {name: _faces(rows[name]) for name in names}
+    return Scenes(
+        path, names, faces, people, {n: np.array(s, np.float32) for n, s in scores.items()}
+    )
 
 
 def split_scenes(scenes: Scenes, seed: int) -> dict[str, list[str]]:

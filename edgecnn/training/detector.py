@@ -66,8 +66,9 @@ NMS_IOU = (0.3, 0.4, 0.5)
 RATES = (0.02, 0.05, 0.1, 0.2)
 """False boxes a picture; the mean recall at all of them less the landmark error says which epoch
 was best, since the recall at one of them jumps about with a few pictures."""
-PLAIN, HARD = 128, 64
-"""Validation photos, and mosaics and tilted faces made from such, measured after each epoch."""
+HARD = 64
+"""Mosaics and tilted faces, made from validation photos, that are measured after each epoch beside
+the photos themselves."""
 EMA = 0.98
 """Momentum of the averaged weights that an epoch ends with: about the last fifty batches."""
 
@@ -123,11 +124,10 @@ def _train(
     if chosen["start"] is not None:
         Run(chosen["start"]).lend_weights(network)
     plain = _plain(scenes, parts["validation"], _both(preprocess))
-    few = (plain[0][:PLAIN], plain[1][:PLAIN])
     composer = _composer(scenes, parts["validation"], preprocess.size_wh)
     hard = _composed(composer, preprocess, HARD, chosen["seed"])
     images = scenes.read(parts["train"])
-    faces = [scenes.faces[n] for n in parts["train"]]
+    faces = [scenes.to_learn(n) for n in parts["train"]]
 
     twin = resized(network, preprocess.turned().shape)
 
@@ -141,7 +141,7 @@ def _train(
 
     def validate() -> dict[str, float]:
         figures = {"quality": 0.0}
-        for name, (pixels, truth) in (("plain", few), ("hard", hard)):
+        for name, (pixels, truth) in (("plain", plain), ("hard", hard)):
             found = hits(find(predict, pixels, LOWEST_SCORE, NMS_IOU[1]), truth)
             at = [found.at(found.threshold(rate)) for rate in RATES]
             figures[f"{name}_recall"] = at[0]["recall"]
@@ -311,7 +311,7 @@ def _opened(run: Run) -> tuple[Scenes, Preprocess]:
 
 
 def _composer(scenes: Scenes, names: Sequence[str], size_wh: tuple[int, int]) -> Composer:
-    return Composer(scenes.read(names), [scenes.faces[n] for n in names], size_wh)
+    return Composer(scenes.read(names), [scenes.to_learn(n) for n in names], size_wh)
 
 
 def _both(preprocess: Preprocess) -> list[Preprocess]:
