@@ -102,7 +102,7 @@ def command(data: Path, task: str, out: Path | None, resume: bool, **options: An
         raise
     numbers = {k: v for k, v in run.metrics.items() if isinstance(v, (int, float))}
     for name in list(numbers)[:HEADLINES]:
-        click.echo(f"{name.replace('_', ' '):<22}{numbers[name]:.6g}")
+        click.echo(f"{name.replace('_', ' '):<26}{numbers[name]:.6g}")
     if "adaptation" in run.metrics:
-        click.echo(f"{'adaptation':<22}{run.metrics['adaptation']['why']}")
-    click.echo(f"{'report':<22}{run.path / 'report.html'}")
+        click.echo(f"{'adaptation':<26}{run.metrics['adaptation']['why']}")
+    click.echo(f"{'report':<26}{run.path / 'report.html'}")
