@@ -66,7 +66,7 @@ NMS_IOU = (0.3, 0.4, 0.5)
 RATES = (0.02, 0.05, 0.1, 0.2)
 """False boxes a picture; the mean recall at all of them less the landmark error says which epoch
 was best, since the recall at one of them jumps about with a few pictures."""
-HARD = 64
+HARD = 192
 """Mosaics and tilted faces, made from validation photos, that are measured after each epoch beside
 the photos themselves."""
 EMA = 0.98
