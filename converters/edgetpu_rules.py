@@ -46,7 +46,7 @@ LATE = "More than one subgraph is not supported"
 UNSUPPORTED = "Operation not supported"
 UNSUPPORTED_RANK = "Tensor has unsupported rank (up to 3 innermost dimensions mapped)"
 NOT_CONSTANT = "Filter, bias, or other param is not constant at compile-time"
-"""These eight are the compiler's own words in the table that ``-s`` prints."""
+"""These seven are the compiler's own words in the table that ``-s`` prints."""
 
 NOT_QUANTISED = "Model not quantized"
 OUT_OF_RANGE = (

@@ -154,19 +154,19 @@ def _with_both_ends(pixels: Image) -> Image:
     return np.concatenate([first, pixels])
 
 
-def _made_up(shape: tuple[int | None, ...]) -> Image:
-    """Four pictures of noise."""
-    sides = [n for n in shape if n is not None]
-    if len(shape) != 3 or len(sides) != 3:
-        raise ValueError(f"expected a network for pictures of one size. Received: input {shape}")
-    return np.random.default_rng(0).integers(0, 256, (4, *sides), np.uint8)
+def _made_up(inputs: list[Any]) -> Image:
+    """Four pictures of noise for a network that has one input of one size."""
+    shapes = [tuple(x.shape[1:]) for x in inputs]
+    if len(shapes) != 1 or len(shapes[0]) != 3 or None in shapes[0]:
+        raise ValueError(f"expected a network for one picture of one size. Received: {shapes}")
+    return np.random.default_rng(0).integers(0, 256, (4, *shapes[0]), np.uint8)
 
 
 def _child(network: str, calibration: str, out: str, float_out: str = "") -> None:
     import tensorflow as tf
 
     trained = networks.load(network)
-    pictures = np.load(calibration) if calibration else _made_up(trained.input.shape[1:])
+    pictures = np.load(calibration) if calibration else _made_up(trained.inputs)
     pixels = _with_both_ends(pictures)
     # An open batch dimension would leave SHAPE and STRIDED_SLICE before every reshape.
     model = networks.resized(trained, pixels.shape[1:], batch=1)

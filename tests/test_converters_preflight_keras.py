@@ -53,6 +53,24 @@ def between(layer: Callable[[Any], Any]) -> Any:
     return keras.Model(picture, keras.layers.Conv2D(2, 1)(x))
 
 
+def test_a_sequential_network(tmp_path: Path) -> None:
+    import keras
+
+    layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()]
+    assert converted(keras.Sequential(layers), tmp_path).complete
+
+
+@pytest.mark.parametrize("shape", [(20,), (None, None, 3)])
+def test_made_up_pictures_need_one_input_of_one_size(shape: tuple[int | None, ...]) -> None:
+    import keras
+
+    picture = keras.Input((4, 6, 3))
+    assert int8._made_up([picture]).shape == (4, 4, 6, 3)
+    for inputs in ([keras.Input(shape)], [picture, picture]):
+        with pytest.raises(ValueError, match="one picture of one size"):
+            int8._made_up(inputs)
+
+
 LAYERS: dict[str, tuple[str, str]] = {
     "LeakyReLU()": ("partly", "from LeakyReLU: ReLU"),
     "Activation('hard_silu')": ("partly", "from hard_swish: ReLU"),
@@ -99,7 +117,7 @@ def test_a_network_for_any_size_is_told(tmp_path: Path) -> None:
 
     picture = keras.Input((None, None, 3))
     keras.Model(picture, keras.layers.Conv2D(2, 1)(picture)).save(tmp_path / "net.keras")
-    with pytest.raises(ConversionError, match="pictures of one size"):
+    with pytest.raises(ConversionError, match="one picture of one size"):
         preflight.predict(tmp_path / "net.keras")
 
 
