@@ -72,9 +72,9 @@ def command(
     inside = str(compiler or COMPILER)
     run = [
         engine, "run", "--rm", "--name", name, "--network", "none",
-        *owner, "--volume", f"{source.parent}:/work",
+        *owner, "--volume", f"{source.parent}:/model",
         "--entrypoint", inside, image,
-        *flags, "-o", f"/work/{results.name}", f"/work/{source.name}",
+        *flags, "-o", f"/model/{results.name}", f"/model/{source.name}",
     ]  # fmt: skip
     return run, [engine, "kill", name]
 

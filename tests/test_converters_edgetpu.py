@@ -370,7 +370,7 @@ def test_without_a_compiler_it_is_one_line(
 
 
 def engine(folder: Path, name: str, compiler: Path) -> None:
-    """A container engine that runs the compiler here, with /work as the folder it was given."""
+    """A container engine that runs the compiler here, with /model as the folder it was given."""
     folder.mkdir(exist_ok=True)
     (folder / name).write_text(
         f"#!{sys.executable}\n"
@@ -380,7 +380,7 @@ def engine(folder: Path, name: str, compiler: Path) -> None:
         "if arguments[0] == 'run':\n"
         "    place = arguments[arguments.index('--volume') + 1].rpartition(':')[0]\n"
         "    inside = arguments[arguments.index('coral:16') + 1:]\n"
-        "    inside = [a.replace('/work', place) for a in inside]\n"
+        "    inside = [a.replace('/model', place) for a in inside]\n"
         f"    sys.exit(subprocess.call([{str(compiler)!r}, *inside]))\n"
     )
     (folder / name).chmod(0o755)

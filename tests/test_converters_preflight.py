@@ -250,6 +250,60 @@ def test_a_branch_beside_the_cut_stays_on_the_edge_tpu(tmp_path: Path) -> None:
     assert (found.cuts, found.mapped, found.on_cpu) == ((1,), 3, 3)
 
 
+def test_a_segmentation_of_2019_is_left_to_the_cpu_at_its_last_upsampling(tmp_path: Path) -> None:
+    def u8(*shape: int) -> T:
+        return T(shape, "uint8")
+
+    tensors = {
+        "x": u8(1, 33, 33, 64), "pooled": u8(1, 1, 1, 64), "axes": ints(1, 2),
+        "wide": u8(1, 33, 33, 64), "times": ints(1, 33, 33, 1), "both": u8(1, 33, 33, 128),
+        "w": T((21, 1, 1, 128), "uint8", 7), "b": T((21,), "int32", 1), "small": u8(1, 33, 33, 21),
+        "same": u8(1, 33, 33, 21), "small_size": ints(33, 33), "large": u8(1, 513, 513, 21),
+        "size": ints(513, 513), "axis": ints(3), "labels": T((1, 513, 513), "int32"),
+    }  # fmt: skip
+    operations = [
+        Op("MEAN", ["x", "axes"], ["pooled"]),
+        Op("TILE", ["pooled", "times"], ["wide"]),
+        Op("CONCATENATION", ["x", "wide"], ["both"]),
+        Op("CONV_2D", ["both", "w", "b"], ["small"]),
+        Op("RESIZE_BILINEAR", ["small", "small_size"], ["same"]),
+        Op("RESIZE_BILINEAR", ["same", "size"], ["large"]),
+        Op("ARG_MAX", ["large", "axis"], ["labels"]),
+    ]
+    found = predict(write(tmp_path / "m.tflite", tensors, operations))
+    assert [o.mapped for o in found.operations] == [True] * 5 + [False] * 2
+    assert [o.status for o in found.operations[5:]] == [rules.UNSPECIFIED, rules.DATA_TYPE]
+    assert found.cuts == (5,)
+
+
+def test_a_detector_of_2018_ends_on_the_cpu(tmp_path: Path) -> None:
+    tensors = {
+        "x": T((1, 10, 10, 12), "uint8"), "boxes": T((1, 300, 1, 4), "uint8"),
+        "to": ints(1, 300, 1, 4), "flat": T((1, 300, 4), "uint8"),
+        "anchors": T((300, 4), "uint8", 1), "found": T((1, 10, 4), "float32"),
+        "scores": T((1, 10), "float32"),
+    }  # fmt: skip
+    operations = [
+        Op("RESHAPE", ["x", "to"], ["boxes"]),
+        Op("SQUEEZE", ["boxes"], ["flat"]),
+        Op("TFLite_Detection_PostProcess", ["flat", "flat", "anchors"], ["found", "scores"]),
+    ]
+    found = predict(write(tmp_path / "m.tflite", tensors, operations))
+    assert (found.verdict, found.mapped, found.cuts) == ("partly", 2, (2,))
+    assert found.table()["CUSTOM", rules.DATA_TYPE] == 1
+
+
+def test_float_at_both_ends_stays_on_the_cpu(tmp_path: Path) -> None:
+    tensors = {"x": PLAIN, "a": BIG, "b": BIG, "y": PLAIN}
+    operations = [
+        Op("QUANTIZE", ["x"], ["a"]), Op("RELU", ["a"], ["b"]), Op("DEQUANTIZE", ["b"], ["y"])
+    ]  # fmt: skip
+    found = predict(write(tmp_path / "m.tflite", tensors, operations))
+    expected = [rules.UNSPECIFIED, rules.MAPPED, rules.DATA_TYPE]
+    assert [o.status for o in found.operations] == expected and found.cuts == (2,)
+    assert "uint8 or int8 input and output" in found.operations[0].cure
+
+
 def test_the_table_is_what_the_compiler_would_print(tmp_path: Path) -> None:
     found = predict(chain(tmp_path / "m.tflite", ["RELU", "RELU", "LEAKY_RELU", "RELU"]))
     assert dict(found.table()) == {
@@ -295,7 +349,8 @@ def test_the_way_to_float_gets_the_cure_of_what_is_in_float(tmp_path: Path) -> N
     assert [o.cure for o in found.operations] == ["", *[rules.CURES["ELU"]] * 3]
 
 
-# Memory. Published pairs: bytes of weights, output channels, bytes of parameters once compiled.
+# Memory. Published pairs (MobileNet v1 in four widths, the widest without its dense layer, and a
+# dense layer): bytes of weights, output channels by the architecture, bytes once compiled.
 PAIRS = [
     (478_804, 3_737, 566_912),
     (1_346_052, 6_473, 1_473_280),
