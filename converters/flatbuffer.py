@@ -7,10 +7,14 @@ TensorFlow can look into a model too. Nothing is executed.
 from __future__ import annotations
 
 import math
+import re
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from edgecnn.errors import MissingExtra, ModelError
 from edgecnn.report.layers import Layer
@@ -33,6 +37,9 @@ class TensorFacts:
         scales, zero_points: one each where quantised per tensor, one a channel where per channel,
             empty where not quantised.
         constant_bytes: size of its stored values; 0 for an activation.
+        variable: it keeps its value from run to run (the state of an LSTM).
+        outside: its values stand behind the FlatBuffer, as only run times from 2024 on read them.
+        stored: its values as bytes of the file, empty for an activation and where ``outside``.
     """
 
     name: str
@@ -42,6 +49,16 @@ class TensorFacts:
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
     constant_bytes: int
+    variable: bool = False
+    outside: bool = False
+    stored: bytes = field(default=b"", repr=False)
+
+    @property
+    def integers(self) -> tuple[int, ...]:
+        """The values of a stored ``int32`` or ``int64``: a shape, axes, paddings; else nothing."""
+        if self.dtype not in ("int32", "int64"):
+            return ()
+        return tuple(int(n) for n in np.frombuffer(self.stored, f"<i{_SIZES[self.dtype]}"))
 
     @property
     def bytes(self) -> int:
@@ -60,6 +77,8 @@ class Operation:
         params: trained numbers it holds, biases included.
         param_bytes: what these take in the file.
         macs: multiply-accumulates of one run (convolutions and dense layers; else 0).
+        code: number of the builtin operation, 32 for a custom one.
+        options: what is in :data:`OPTIONS`, by name; 0 where the file leaves it out.
     """
 
     kind: str
@@ -69,6 +88,17 @@ class Operation:
     params: int
     param_bytes: int
     macs: int
+    code: int = 0
+    options: Mapping[str, int] = field(default_factory=dict)
+
+
+OPTIONS = (
+    "Axis", "BeginMask", "DilationHFactor", "DilationWFactor", "EllipsisMask", "EndMask",
+    "FusedActivationFunction", "KeepNumDims", "NewAxisMask", "ShrinkAxisMask", "TimeMajor",
+    "WeightsFormat",
+)  # fmt: skip
+"""Settings of operations that are read, as the schema names them; ``fused_activation_function`` and
+the like in :attr:`Operation.options`."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +159,7 @@ def read(path: str | Path) -> Graph:
     generated = schema()
     try:
         return _graph(generated, content)
-    except (struct.error, IndexError, ValueError, TypeError, AttributeError) as e:
+    except (struct.error, LookupError, ValueError, TypeError, AttributeError) as e:
         if isinstance(e, ModelError):
             raise
         raise ModelError(
@@ -148,7 +178,7 @@ def _graph(generated: Any, content: bytes) -> Graph:
     return Graph(
         tensors=tensors,
         operations=tuple(
-            _operation(model, subgraph.Operators(i), tensors, kinds)
+            _operation(generated, model, subgraph.Operators(i), tensors, kinds)
             for i in range(_count(subgraph.OperatorsLength()))
         ),
         inputs=tuple(subgraph.Inputs(i) for i in range(_count(subgraph.InputsLength()))),
@@ -170,6 +200,9 @@ def _names(enumeration: Any) -> dict[int, str]:
 
 def _tensor(model: Any, tensor: Any, dtypes: dict[int, str]) -> TensorFacts:
     q = tensor.Quantization()
+    buffer = model.Buffers(tensor.Buffer())
+    # 0 and 1 are no places behind the file: TensorFlow's schema.fbs, table Buffer.
+    outside = getattr(buffer, "Offset", int)() > 1
     return TensorFacts(
         name=(tensor.Name() or b"").decode("utf-8", "replace"),
         shape=tuple(tensor.Shape(i) for i in range(_count(tensor.ShapeLength()))),
@@ -179,16 +212,24 @@ def _tensor(model: Any, tensor: Any, dtypes: dict[int, str]) -> TensorFacts:
         dtype=dtypes[tensor.Type()].lower(),
         scales=tuple(q.Scale(i) for i in range(_count(q.ScaleLength()))) if q else (),
         zero_points=tuple(q.ZeroPoint(i) for i in range(_count(q.ZeroPointLength()))) if q else (),
-        constant_bytes=model.Buffers(tensor.Buffer()).DataLength(),
+        constant_bytes=buffer.Size() if outside else buffer.DataLength(),
+        variable=bool(tensor.IsVariable()),
+        outside=outside,
+        stored=buffer.DataAsNumpy().tobytes() if buffer.DataLength() else b"",
     )
 
 
 def _operation(
-    model: Any, operator: Any, tensors: tuple[TensorFacts, ...], kinds: dict[int, str]
+    generated: Any,
+    model: Any,
+    operator: Any,
+    tensors: tuple[TensorFacts, ...],
+    kinds: dict[int, str],
 ) -> Operation:
     code = model.OperatorCodes(operator.OpcodeIndex())
     # Files older than 2020 have the kind in the deprecated field alone.
-    kind = kinds[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+    number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    kind = kinds.get(number, f"BUILTIN_{number}")  # newer than this schema
     if kind == "CUSTOM":
         kind = (code.CustomCode() or b"CUSTOM").decode("utf-8", "replace")
     inputs = tuple(operator.Inputs(i) for i in range(_count(operator.InputsLength())))
@@ -206,7 +247,21 @@ def _operation(
         params=sum(math.prod(t.shape) for t in held),
         param_bytes=sum(t.constant_bytes for t in held),
         macs=_macs(kind, [tensors[i] for i in inputs if i >= 0], tensors[outputs[0]]),
+        code=number,
+        options=_options(generated, operator),
     )
+
+
+def _options(generated: Any, operator: Any) -> dict[str, int]:
+    """The settings that an operation has out of :data:`OPTIONS`."""
+    table = operator.BuiltinOptions()
+    kind = _names(generated.BuiltinOptions).get(operator.BuiltinOptionsType(), "NONE")
+    if table is None or kind == "NONE":
+        return {}
+    options = getattr(generated, kind)()
+    options.Init(table.Bytes, table.Pos)
+    known = [name for name in OPTIONS if hasattr(options, name)]
+    return {re.sub(r"(?<!^)(?=[A-Z])", "_", n).lower(): int(getattr(options, n)()) for n in known}
 
 
 _BIAS = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}

@@ -1,7 +1,8 @@
 """A Keras network to full int8 TFLite, in a process of its own.
 
 TensorFlow's converter can crash the whole process on an op that it does not expect, so it runs in
-a child: ``python -m converters.int8 NETWORK CALIBRATION OUT [FLOAT_OUT]``. What comes out is then
+a child: ``python -m converters.int8 NETWORK CALIBRATION OUT [FLOAT_OUT]``; CALIBRATION is empty for
+made-up pictures. What comes out is then
 looked into here, since two of its properties depend on the converter's good will:
 
 * the input is the byte mapping of :func:`edgecnn.images.to_network`, uint8 with scale 1/128 and
@@ -36,7 +37,7 @@ ONE_SCALE_PER_DENSE = "_experimental_disable_per_channel_quantization_for_dense_
 
 def convert(
     network: str | Path,
-    calibration: str | Path,
+    calibration: str | Path | None,
     out: str | Path,
     float_out: str | Path | None = None,
     timeout_s: float = TIMEOUT_S,
@@ -47,7 +48,9 @@ def convert(
 
     Args:
         network: a ``.keras`` file; one input ``(H, W, C)``, any number of outputs.
-        calibration: a ``.npy`` file, ``(N, H, W, C)`` uint8 as the network gets them.
+        calibration: a ``.npy`` file, ``(N, H, W, C)`` uint8 as the network gets them. None for
+            made-up pictures of the network's own size: what comes out shows its operations and is
+            good for nothing else, so it is not looked into.
         out: where the int8 ``.tflite`` goes: batch 1, uint8 in and out.
         float_out: where the same network in float32 goes, None for nowhere.
 
@@ -59,7 +62,14 @@ def convert(
     with needs("train", "tensorflow"):
         if importlib.util.find_spec("tensorflow") is None:
             raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
-    command = [sys.executable, "-m", "converters.int8", str(network), str(calibration), str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "converters.int8",
+        str(network),
+        str(calibration or ""),
+        str(out),
+    ]
     root = str(Path(__file__).resolve().parents[1])
     path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH")) if p)
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
@@ -82,7 +92,8 @@ def convert(
             f"({_reason(child.returncode, child.stderr.decode('utf-8', 'replace'))}): "
             "look for a layer that TFLite has no int8 operation for"
         )
-    check(out)
+    if calibration is not None:
+        check(out)
 
 
 def check(path: str | Path) -> None:
@@ -143,12 +154,22 @@ def _with_both_ends(pixels: Image) -> Image:
     return np.concatenate([first, pixels])
 
 
+def _made_up(inputs: list[Any]) -> Image:
+    """Four pictures of noise for a network that has one input of one size."""
+    shapes = [tuple(x.shape[1:]) for x in inputs]
+    if len(shapes) != 1 or len(shapes[0]) != 3 or None in shapes[0]:
+        raise ValueError(f"expected a network for one picture of one size. Received: {shapes}")
+    return np.random.default_rng(0).integers(0, 256, (4, *shapes[0]), np.uint8)
+
+
 def _child(network: str, calibration: str, out: str, float_out: str = "") -> None:
     import tensorflow as tf
 
-    pixels = _with_both_ends(np.load(calibration))
+    trained = networks.load(network)
+    pictures = np.load(calibration) if calibration else _made_up(trained.inputs)
+    pixels = _with_both_ends(pictures)
     # An open batch dimension would leave SHAPE and STRIDED_SLICE before every reshape.
-    model = networks.resized(networks.load(network), pixels.shape[1:], batch=1)
+    model = networks.resized(trained, pixels.shape[1:], batch=1)
 
     def representative() -> Any:
         for one in pixels:

@@ -16,7 +16,7 @@ BOARD = b.Board(
     compatible="google,imx8mq-phanbell",
     traps=(
         "Mendel's Python 3.7 is older than edgecnn takes (3.10): run it in a Debian container",
-        "this version does not compile for the Edge TPU yet: its models run on the CPU",
+        "this version's camera runs models on the CPU, compiled ones not yet",
     ),
     sources=(
         "https://coral.ai/docs/dev-board/datasheet/",

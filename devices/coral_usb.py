@@ -15,7 +15,7 @@ BOARD = b.Board(
     pythons=("3.10", "3.11", "3.12", "3.13"),
     compatible="",
     traps=(
-        "this version does not compile for the Edge TPU yet: its models run on the host's CPU",
+        "this version's camera runs models on the host's CPU, compiled ones not yet",
         "needs a USB 3 port that gives 900 mA",
         "libedgetpu and the run time must be built from the same TensorFlow, or it crashes",
     ),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from converter_tools import TINY, TINY_FLOAT
+from flat_models import Op, T, write
 
 from converters import flatbuffer
 from edgecnn.errors import ModelError
@@ -47,6 +48,37 @@ def test_the_tensors() -> None:
     kernel = graph.tensors[graph.operations[1].inputs[1]]
     assert len(kernel.scales) == 4 and set(kernel.zero_points) == {0}  # one a channel
     assert (graph.subgraphs, graph.file_bytes) == (1, TINY.stat().st_size)
+
+
+def test_the_settings_of_operations() -> None:
+    convolution, dense = (flatbuffer.read(TINY).operations[i] for i in (1, 4))
+    relu6 = {"dilation_h_factor": 1, "dilation_w_factor": 1, "fused_activation_function": 3}
+    assert (convolution.code, convolution.options) == (3, relu6)
+    assert set(dense.options.values()) == {0} and "weights_format" in dense.options
+
+
+def test_stored_values(tmp_path: Path) -> None:
+    graph = flatbuffer.read(TINY)
+    reshape, dense = graph.operations[3:5]
+    assert graph.tensors[reshape.inputs[1]].integers in ((1, 64), (-1, 64))
+    kernel = graph.tensors[dense.inputs[1]]
+    assert len(kernel.stored) == kernel.constant_bytes == 192 and kernel.integers == ()
+    assert graph.input().stored == b"" and graph.input().integers == ()
+    path = tmp_path / "m.tflite"
+    state = T((1, 8), "int16", variable=True)
+    tensors = {"x": T((1, 8)), "w": T((8,), outside=True), "s": state, "y": T((1, 8))}
+    write(path, tensors, [Op("ADD", ["x", "w", "s"], ["y"])])
+    x, w, s, _ = flatbuffer.read(path).tensors
+    assert [(t.outside, t.variable, t.constant_bytes) for t in (x, w, s)] == [
+        (False, False, 0), (True, False, 8), (False, True, 0),
+    ]  # fmt: skip
+
+
+def test_an_operation_newer_than_the_schema_has_its_number(tmp_path: Path) -> None:
+    tensors = {"x": T((1, 8)), "y": T((1, 8))}
+    path = write(tmp_path / "m.tflite", tensors, [Op("NEWER", ["x"], ["y"], code=250)])
+    (operation,) = flatbuffer.read(path).operations
+    assert (operation.kind, operation.code) == ("BUILTIN_250", 250)
 
 
 def test_a_cut_off_file_is_told(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ COMMANDS = {
     "evaluate": "evaluate",
     "bench": "bench",
     "inspect": "inspect",
+    "preflight": "preflight",
+    "compile": "compile",
     "enroll": "enroll",
     "teach": "teach",
     "people": "people",

@@ -1,0 +1,448 @@
+"""The compiler's wrapper, with a stand-in that prints what the real one printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from converter_tools import TINY
+from flat_models import chain
+
+from converters import edgetpu, edgetpu_log, edgetpu_run
+from converters.edgetpu_rules import LATE, MAPPED, UNSUPPORTED
+from converters.preflight import predict
+from edgecnn.errors import ConversionError, ModelError, StorageError
+
+HEAD = """Edge TPU Compiler version 16.0.384591198
+Started a compilation timeout timer of 180 seconds.
+"""
+SIZES = """
+Model compiled successfully in 1524 ms.
+
+Input model: {stem}.tflite
+Input size: 4.24MiB
+Output model: {stem}_edgetpu.tflite
+Output size: 5.57MiB
+On-chip memory used for caching model parameters: 4.21MiB
+On-chip memory remaining for caching model parameters: 3.29MiB
+Off-chip memory used for streaming uncached model parameters: 0.00B
+Number of Edge TPU subgraphs: {subgraphs}
+Total number of operations: {total}
+Operation log: {stem}_edgetpu.log
+"""
+NOT_ALL = """
+Model successfully compiled but not all operations are supported by the Edge TPU. A percentage of \
+the model will instead run on the CPU, which is slower. If possible, consider updating your model \
+to use only operations supported by the Edge TPU. For details, visit g.co/coral/model-reqs.
+Number of operations that will run on Edge TPU: {mapped}
+Number of operations that will run on CPU: {on_cpu}
+"""
+TAIL = """
+Compilation child process completed within timeout period.
+Compilation succeeded!
+"""
+OLD = "An older version of this builtin might be supported. Are you using an old TFLite binary " \
+      "with a newer model?"  # fmt: skip
+INVALID = "Invalid model: m.tflite\nModel could not be parsed\n"
+INTERPRETER = "Compilation failed: Model failed in Tflite interpreter. Please ensure model can " \
+              "be loaded/run in Tflite interpreter.\n"  # fmt: skip
+FAILURES = {
+    "grouped": (f"ERROR: Didn't find op for builtin opcode 'CONV_2D' version '6'. {OLD}\n\n"
+                f"ERROR: Registration failed.\n\n{INVALID}", "opcode 'CONV_2D' version '6'"),
+    "exp": (f"ERROR: Didn't find op for builtin opcode 'EXP' version '2'. {OLD}\n"
+            f"ERROR: Registration failed.\n{INVALID}", "'EXP' version '2'"),
+    "code": ("ERROR: Op builtin_code out of range: 150. Are you using old TFLite binary with "
+             f"newer model?\n{INVALID}", "out of range: 150"),
+    "float": ("Invalid model: m.tflite\nModel not quantized\n", "Model not quantized"),
+    "dynamic": ("ERROR: Attempting to use a delegate that only supports static-sized tensors with "
+                f"a graph that has dynamic-sized tensors.\n{INTERPRETER}", "dynamic-sized"),
+    "custom": ("ERROR: Encountered unresolved custom op: Atan.\nERROR: Node number 3 (Atan) failed "
+               f"to prepare.\n{INTERPRETER}", "custom op: Atan"),
+    "activations": ("ERROR: Restored original execution plan after delegate application failure.\n"
+                    "Compilation failed: Compilation failed due to large activation tensors in "
+                    "model.\n", "large activation tensors"),
+    "internal": ("Internal compiler error. Aborting!\n", "Internal compiler error"),
+    "bare": ("Compilation failed!\n", "Compilation failed!"),
+}  # fmt: skip
+"""What the compiler printed with exit code 1, and what has to be told of it."""
+
+Fake = Callable[..., Path]
+
+
+def table(*rows: tuple[str, int, str]) -> str:
+    lines = [f"{kind:<30} {count:<10} {status}" for kind, count, status in rows]
+    return "\n".join(["", f"{'Operator':<30} {'Count':<10} Status", "", *lines, ""])
+
+
+def success(*rows: tuple[str, int, str], subgraphs: int = 1) -> str:
+    mapped = sum(n for _, n, status in rows if status == MAPPED)
+    total = sum(n for _, n, _ in rows)
+    some = NOT_ALL.format(mapped=mapped, on_cpu=total - mapped) if mapped < total else ""
+    sizes = SIZES.format(stem="m", subgraphs=subgraphs, total=total)
+    return HEAD + sizes + some + table(*rows) + TAIL
+
+
+WHOLE = success(
+    ("CONV_2D", 1, MAPPED), ("DEPTHWISE_CONV_2D", 1, MAPPED), ("RESHAPE", 1, MAPPED),
+    ("FULLY_CONNECTED", 1, MAPPED), ("QUANTIZE", 2, MAPPED),
+)  # fmt: skip
+"""For ``tiny.tflite``."""
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Fake:
+    """Writes a compiler that prints a text, ends with a code, and writes a file or none."""
+
+    def make(text: str, code: int = 0, output: bytes | None = b"edgetpu-custom-op",
+             before: str = "", log: str | None = None) -> Path:  # fmt: skip
+        script = tmp_path / "bin" / "edgetpu_compiler"
+        script.parent.mkdir(exist_ok=True)
+        script.write_text(
+            f"#!{sys.executable}\n"
+            "import pathlib, subprocess, sys, os, time\n"
+            "arguments = sys.argv[1:]\n"
+            "out = pathlib.Path(arguments[arguments.index('-o') + 1])\n"
+            f"pathlib.Path({str(tmp_path / 'called')!r}).write_text(' '.join(arguments))\n"
+            f"{before}\n"
+            "stem = pathlib.Path(arguments[-1]).stem\n"
+            "assert '-s' in arguments and pathlib.Path(arguments[-1]).is_file()\n"
+            f"output, log = {output!r}, {log!r}\n"
+            "if output is not None:\n"
+            "    (out / f'{stem}_edgetpu.tflite').write_bytes(output)\n"
+            "if log is not None:\n"
+            "    (out / f'{stem}_edgetpu.log').write_text(log)\n"
+            f"print({text!r})\n"
+            f"sys.exit({code})\n"
+        )
+        script.chmod(0o755)
+        return script
+
+    return make
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "m.tflite"
+    path.write_bytes(TINY.read_bytes())
+    return path
+
+
+# The log.
+
+
+def test_a_success_as_data() -> None:
+    text = success(("ADD", 42, MAPPED), ("CUSTOM", 1, "Operation is working on an unsupported data "
+                   "type"), ("CONV_2D", 1, LATE), ("CONV_2D", 32, MAPPED))  # fmt: skip
+    log = edgetpu_log.parse(text)
+    assert log.version == "16.0.384591198" and log.errors == ()
+    assert log.facts == {
+        "compiled_ms": 1524,
+        "subgraphs": 1,
+        "total": 76,
+        "mapped": 74,
+        "on_cpu": 2,
+        "input_bytes": round(4.24 * 2**20),
+        "output_bytes": round(5.57 * 2**20),
+        "cached_bytes": round(4.21 * 2**20),
+        "cache_left_bytes": round(3.29 * 2**20),
+        "streamed_bytes": 0,
+    }
+    assert [(r.operator, r.count) for r in log.rows] == [
+        ("ADD", 42), ("CUSTOM", 1), ("CONV_2D", 1), ("CONV_2D", 32),
+    ]  # fmt: skip
+    assert log.rows[2].status == LATE
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [("0.00B", 0), ("5.75KiB", 5888), ("7.03MiB", 7371489), ("1.00GiB", 2**30), ("12B", 12)],
+)
+def test_sizes(size: str, expected: int) -> None:
+    assert edgetpu_log.parse(f"Input size: {size}\n").facts == {"input_bytes": expected}
+
+
+def test_a_log_without_counts_counts_its_rows() -> None:
+    assert edgetpu_log.parse(WHOLE).mapped() == 6
+    assert edgetpu_log.parse(table(("ADD", 3, UNSUPPORTED))).mapped() == 0
+    assert edgetpu_log.parse("").mapped() is None
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_the_line_that_tells(name: str) -> None:
+    text, says = FAILURES[name]
+    line, cure = edgetpu_log.failure(HEAD + text)
+    assert says in line and cure
+
+
+# What comes out.
+
+
+def test_what_is_compiled_and_what_stays_beside_it(model: Path, fake: Fake, tmp_path: Path) -> None:
+    done = edgetpu.compile_model(model, tmp_path / "out", compiler=fake(WHOLE))
+    names = {"m.tflite", "m_edgetpu.tflite", "m_edgetpu.json", "m_edgetpu.log"}
+    assert {p.name for p in done.folder.iterdir()} == names
+    assert (done.folder / "m.tflite").read_bytes() == TINY.read_bytes()
+    assert done.differences == ()
+    arguments = (tmp_path / "called").read_text().split()
+    assert arguments[:2] == ["-s", "-o"] and len(arguments) == 4
+    facts = json.loads((done.folder / "m_edgetpu.json").read_text())
+    assert facts["original"]["sha256"] == sha256(TINY.read_bytes()).hexdigest()
+    assert facts["compiled"]["sha256"] == sha256(b"edgetpu-custom-op").hexdigest()
+    assert facts["compiler"]["version"] == "16.0.384591198"
+    picture = facts["inputs"][0]
+    assert (picture["scales"], picture["zero_points"]) == ([1 / 128], [128])
+    assert (picture["dtype"], picture["shape"]) == ("uint8", [1, 8, 8, 3])
+    assert (facts["labels"], facts["input"]) == ([], None)
+
+
+def test_labels_and_preprocessing_of_a_bundle_are_kept(fake: Fake, tmp_path: Path) -> None:
+    from edgecnn.bundle import ASSETS
+
+    model = ASSETS / "face-embedder.tflite"
+    edgetpu.compile_model(model, tmp_path / "out", compiler=fake(WHOLE))
+    facts = json.loads((tmp_path / "out" / "face-embedder_edgetpu.json").read_text())
+    assert facts["input"]["size_wh"] == [112, 112] and facts["input"]["order"] == "RGB"
+
+
+def test_labels_of_metadata_are_kept(model: Path, fake: Fake, tmp_path: Path) -> None:
+    with zipfile.ZipFile(model, "a") as archive:
+        archive.writestr("labels.txt", "ant\nbee\n")
+    edgetpu.compile_model(model, tmp_path / "out", compiler=fake(WHOLE))
+    facts = json.loads((tmp_path / "out" / "m_edgetpu.json").read_text())
+    assert facts["labels"] == ["ant", "bee"]
+
+
+def test_the_table_may_stand_in_the_log_file_alone(model: Path, fake: Fake, tmp_path: Path) -> None:
+    rows = table(("CONV_2D", 6, MAPPED))
+    done = edgetpu.compile_model(model, tmp_path / "out", compiler=fake(HEAD + TAIL, log=rows))
+    assert [r.operator for r in done.log.rows] == ["CONV_2D"]
+
+
+def test_where_the_pre_flight_and_the_compiler_differ(fake: Fake, tmp_path: Path) -> None:
+    model = chain(tmp_path / "m.tflite", ["RELU", "LOGISTIC", "LEAKY_RELU", "RELU"])
+    as_predicted = success(
+        ("RELU", 1, MAPPED), ("RELU", 1, LATE), ("LOGISTIC", 1, MAPPED),
+        ("LEAKY_RELU", 1, UNSUPPORTED),
+    )  # fmt: skip
+    assert edgetpu.compare(predict(model), edgetpu_log.parse(as_predicted)) == ()
+    otherwise = success(
+        ("RELU", 1, MAPPED), ("RELU", 1, LATE), ("LOGISTIC", 1, UNSUPPORTED),
+        ("LEAKY_RELU", 1, UNSUPPORTED),
+    )  # fmt: skip
+    done = edgetpu.compile_model(model, tmp_path / "out", compiler=fake(otherwise))
+    assert done.differences == ("LOGISTIC: 0 mapped and 1 not, predicted 1 and 0",)
+    assert json.loads((tmp_path / "out" / done.sidecar).read_text())["differences"]
+
+
+def test_a_refusal_that_did_not_come_is_a_difference(tmp_path: Path) -> None:
+    refused = predict(chain(tmp_path / "m.tflite", ["GELU"]))
+    (difference,) = edgetpu.compare(refused, edgetpu_log.parse(WHOLE))
+    assert "expected a refusal" in difference and "out of range: 150" in difference
+
+
+def test_custom_operations_are_compared_as_the_log_names_them(tmp_path: Path) -> None:
+    found = predict(chain(tmp_path / "m.tflite", ["RELU", "TFLite_Detection_PostProcess"]))
+    log = edgetpu_log.parse(success(("RELU", 1, MAPPED), ("CUSTOM", 1, UNSUPPORTED)))
+    assert edgetpu.compare(found, log) == ()
+
+
+# What goes wrong.
+
+
+def refused(model: Path, compiler: Path, **options: Any) -> str:
+    """The one line, after which nothing is left behind."""
+    before = {p for p in model.parent.iterdir() if p.name != "called"}
+    with pytest.raises(ConversionError) as e:
+        edgetpu.compile_model(model, model.parent / "out", compiler=compiler, **options)
+    assert {p for p in model.parent.iterdir() if p.name != "called"} == before
+    assert "\n" not in str(e.value)
+    return str(e.value)
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_each_failure_is_one_line_with_a_cure(name: str, model: Path, fake: Fake) -> None:
+    text, says = FAILURES[name]
+    message = refused(model, fake(HEAD + text, 1, None))
+    assert says in message and "with exit code 1" in message
+    assert "the pre-flight had expected it to pass" in message
+
+
+def test_a_failure_that_the_pre_flight_expected_has_its_cure(tmp_path: Path, fake: Fake) -> None:
+    model = chain(tmp_path / "m.tflite", ["RELU", "GELU"])
+    message = refused(model, fake(HEAD + FAILURES["code"][0], 1, None))
+    assert "out of range: 150" in message and "ReLU, ReLU(6) or PReLU" in message
+    assert "had expected" not in message
+
+
+def test_success_with_nothing_mapped_is_a_failure(model: Path, fake: Fake) -> None:
+    nothing = success(("CONV_2D", 6, "Operation is working on an unsupported data type"))
+    message = refused(model, fake(nothing))
+    assert "mapped nothing of m.tflite" in message and "unsupported data type" in message
+    message = refused(model, fake(success(("CONV_2D", 6, MAPPED), subgraphs=0)))
+    assert "mapped nothing" in message
+
+
+def test_success_without_the_custom_operation_is_a_failure(model: Path, fake: Fake) -> None:
+    assert "mapped nothing" in refused(model, fake(WHOLE, output=TINY.read_bytes()))
+
+
+def test_success_without_a_file_is_a_failure(model: Path, fake: Fake) -> None:
+    assert "wrote no m_edgetpu.tflite" in refused(model, fake(WHOLE, output=None))
+
+
+def test_a_silent_crash_is_told(model: Path, fake: Fake) -> None:
+    compiler = fake("", before="os.kill(os.getpid(), 11)")
+    assert "with SIGSEGV (it said nothing)" in refused(model, compiler)
+
+
+def test_a_compiler_that_hangs_is_ended_with_its_child(model: Path, fake: Fake) -> None:
+    child = model.parent / "child"
+    child.touch()
+    hang = (
+        "child = subprocess.Popen(['sleep', '60'])\n"
+        f"pathlib.Path({str(child)!r}).write_text(str(child.pid))\n"
+        "time.sleep(60)"
+    )
+    start = time.monotonic()
+    message = refused(model, fake(WHOLE, before=hang), timeout_s=2)
+    assert "did not end within 2 s" in message and time.monotonic() - start < 30
+    state = Path(f"/proc/{child.read_text()}/stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
+def test_more_time_is_told_to_the_compiler(model: Path, fake: Fake, tmp_path: Path) -> None:
+    edgetpu.compile_model(model, tmp_path / "out", compiler=fake(WHOLE), timeout_s=600)
+    assert (tmp_path / "called").read_text().split()[:4] == ["-s", "-t", "600", "-o"]
+
+
+def test_what_cannot_be_compiled(model: Path, fake: Fake, tmp_path: Path) -> None:
+    compiled = chain(tmp_path / "c.tflite", ["edgetpu-custom-op"])
+    for path, says in (
+        (compiled, "compiled for the Edge TPU already"),
+        (tmp_path / "n.tflite", "No such file"),
+        (tmp_path / "run", r"expected an int8 \.tflite"),
+    ):
+        with pytest.raises(ModelError, match=says):
+            edgetpu.compile_model(path, tmp_path / "out", compiler=fake(WHOLE))
+    (tmp_path / "out").mkdir()
+    with pytest.raises(StorageError, match="exists already"):
+        edgetpu.compile_model(model, tmp_path / "out", compiler=fake(WHOLE))
+    edgetpu.compile_model(model, tmp_path / "out", compiler=fake(WHOLE), replace=True)
+    assert (tmp_path / "out" / "m_edgetpu.tflite").is_file()
+
+
+# Where it is.
+
+
+def test_the_compiler_is_found_by_option_variable_and_path(
+    fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler = fake(WHOLE)
+    monkeypatch.setenv("PATH", str(compiler.parent))
+    assert edgetpu_run.find() == str(compiler)
+    other = tmp_path / "mine"
+    other.write_bytes(compiler.read_bytes())
+    other.chmod(0o755)
+    monkeypatch.setenv("EDGETPU_COMPILER", str(other))
+    assert edgetpu_run.find() == str(other)
+    assert edgetpu_run.find(compiler) == str(compiler)
+    with pytest.raises(ConversionError, match=r"none cannot be run\. expected Coral's"):
+        edgetpu_run.find(tmp_path / "none")
+
+
+def test_without_a_compiler_it_is_one_line(
+    model: Path, edgecnn: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    monkeypatch.delenv("EDGETPU_COMPILER", raising=False)
+    code, out, err = edgecnn("compile", model, "--out", tmp_path / "out")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "edgetpu-compiler" in err and "--image" in err
+    assert not (tmp_path / "out").exists()
+
+
+def engine(folder: Path, name: str, compiler: Path) -> None:
+    """A container engine that runs the compiler here, with /model as the folder it was given."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(
+        f"#!{sys.executable}\n"
+        "import subprocess, sys\n"
+        "arguments = sys.argv[1:]\n"
+        f"open({str(folder / 'calls')!r}, 'a').write(' '.join(arguments) + chr(10))\n"
+        "if arguments[0] == 'run':\n"
+        "    place = arguments[arguments.index('--volume') + 1].rpartition(':')[0]\n"
+        "    inside = arguments[arguments.index('coral:16') + 1:]\n"
+        "    inside = [a.replace('/model', place) for a in inside]\n"
+        f"    sys.exit(subprocess.call([{str(compiler)!r}, *inside]))\n"
+    )
+    (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [("docker", f"--user {os.getuid()}:{os.getgid()}"), ("podman", "--userns keep-id")],
+)
+def test_in_a_container(
+    name: str, owner: str, model: Path, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine(tmp_path / "engines", name, fake(WHOLE))
+    monkeypatch.setenv("PATH", str(tmp_path / "engines"))
+    done = edgetpu.compile_model(model, tmp_path / "out", image="coral:16")
+    assert done.log.mapped() == 6
+    call = (tmp_path / "engines" / "calls").read_text()
+    assert f"--network none {owner}" in call and "--entrypoint edgetpu_compiler coral:16 -s" in call
+
+
+def test_a_container_that_hangs_is_ended(
+    model: Path, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine(tmp_path / "engines", "docker", fake(WHOLE, before="time.sleep(60)"))
+    monkeypatch.setenv("PATH", str(tmp_path / "engines"))
+    with pytest.raises(ConversionError, match="did not end within 2 s"):
+        edgetpu.compile_model(model, tmp_path / "out", image="coral:16", timeout_s=2)
+    run, kill = (tmp_path / "engines" / "calls").read_text().splitlines()
+    assert kill == f"kill {run.split()[run.split().index('--name') + 1]}"
+
+
+def test_an_image_that_is_not_there(
+    model: Path, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine(tmp_path / "engines", "docker", fake("Unable to find image 'coral:16'", 125))
+    monkeypatch.setenv("PATH", str(tmp_path / "engines"))
+    with pytest.raises(ConversionError, match=r"coral:16 did not run \(Unable to find image"):
+        edgetpu.compile_model(model, tmp_path / "out", image="coral:16")
+
+
+def test_without_a_container_engine(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    with pytest.raises(ConversionError, match="expected docker or podman"):
+        edgetpu.compile_model(model, tmp_path / "out", image="coral:16")
+
+
+# The command.
+
+
+def test_the_command(model: Path, fake: Fake, edgecnn: Any, tmp_path: Path) -> None:
+    compiler = fake(WHOLE)
+    code, out, _ = edgecnn("compile", model, "--out", tmp_path / "out", "--compiler", compiler)
+    assert code == 0
+    assert "m_edgetpu.tflite: 6 of 6 operations run on the Edge TPU, by compiler 16.0.384" in out
+    assert "for a CPU: m.tflite" in out and "not as predicted" not in out
+    code, out, _ = edgecnn(
+        "compile", model, "--out", tmp_path / "out", "--compiler", compiler, "--replace", "--json"
+    )
+    found = json.loads(out)
+    assert code == 0 and (found["mapped"], found["differences"]) == (6, [])
+    assert found["compiler"]["operators"][0] == {
+        "operator": "CONV_2D", "count": 1, "status": MAPPED,
+    }  # fmt: skip
