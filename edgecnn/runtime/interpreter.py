@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from edgecnn.errors import MissingExtra, ModelError
 from edgecnn.images import Floats
-from edgecnn.runtime.intact import damage
+from edgecnn.runtime.intact import read
 
 RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 """Import names of the run times, in the order in which they are tried."""
@@ -101,18 +101,7 @@ class Model:
 
     def __init__(self, path: str | Path, threads: int | None = None, runtime: str | None = None):
         self.path = Path(path)
-        try:
-            content = self.path.read_bytes()
-        except OSError as e:
-            raise ModelError(f"{path} cannot be read ({e.strerror}): check the path") from e
-        if content[4:8] != b"TFL3":
-            raise ModelError(
-                f"expected a TFLite model. {path} is not one ({len(content)} bytes): "
-                "make one with edgecnn convert"
-            )
-        fault = damage(content)
-        if fault:
-            raise ModelError(f"{path} is damaged or cut off ({fault}): copy or convert it again")
+        content = read(self.path)
         module = runtime_module(runtime)
         self.threads = threads or default_threads()
         try:
@@ -127,10 +116,9 @@ class Model:
                 "pip install 'numpy<2', or pip install ai-edge-litert"
             ) from e
         except (ValueError, RuntimeError) as e:
-            first_line = (str(e).strip().splitlines() or ["unknown"])[0]
             raise ModelError(
-                f"{path} does not load ({first_line}): it is damaged or needs ops that this run "
-                "time lacks; convert it again"
+                f"{path} does not load ({_first_line(e)}): it is damaged or needs ops that this "
+                "run time lacks; convert it again"
             ) from e
         self._content = content  # the interpreter reads weights from it
         self.inputs = [_tensor(d) for d in inputs]
@@ -143,11 +131,21 @@ class Model:
 
         Args:
             stored: one array an input; a missing leading batch dimension of 1 is added.
+
+        Raises:
+            ModelError: the run time gave up on it.
         """
-        for index, tensor, array in zip(self._input_ids, self.inputs, stored, strict=True):
-            self._interpreter.set_tensor(index, array.reshape(tensor.shape))
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(i) for i in self._output_ids]
+        shaped = [a.reshape(t.shape) for a, t in zip(stored, self.inputs, strict=True)]
+        try:
+            for index, array in zip(self._input_ids, shaped, strict=True):
+                self._interpreter.set_tensor(index, array)
+            self._interpreter.invoke()
+            return [self._interpreter.get_tensor(i) for i in self._output_ids]
+        except (ValueError, RuntimeError) as e:
+            raise ModelError(
+                f"{self.path} does not run ({_first_line(e)}): it is damaged, or was given "
+                "another kind of input; convert it again"
+            ) from e
 
     def from_pixels(self, pixels: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
         """Run once on the bytes that :class:`edgecnn.images.Preprocess` made; stored outputs.
@@ -170,6 +168,10 @@ class Model:
         """:meth:`from_pixels`, de-quantised: ``float32`` arrays with a leading dimension of 1."""
         outputs = self.from_pixels(pixels)
         return [t.dequantise(o) for t, o in zip(self.outputs, outputs, strict=True)]
+
+
+def _first_line(e: Exception) -> str:
+    return (str(e).strip().splitlines() or ["unknown"])[0]
 
 
 def _tensor(details: dict[str, Any]) -> Tensor:
