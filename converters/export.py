@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converters import calibrate, flatbuffer, int8, verify
+from converters import calibrate, flatbuffer, int8, metadata, verify
 from converters.card import bundle_card, model_card
 from edgecnn import training
 from edgecnn.bundle import (
@@ -219,10 +219,13 @@ def _convert(
         pictures = work / "calibration.npy"
         calibration = calibrate.pick(task, run.seen_through(preprocess), pictures, count, seed)
         int8.convert(run.path / MODEL, pictures, file, float_file)
+        labels = tuple(run.facts.get("labels", ())) if name == "classifier" else ()
+        if name in metadata.OUTPUTS:
+            metadata.write(file, name, preprocess, labels)
         entries[name] = ModelEntry(
             file=FILES[name],
             input=preprocess,
-            labels=tuple(run.facts.get("labels", ())) if name == "classifier" else (),
+            labels=labels,
             facts={f: run.facts[f] for f in facts} | {"float_bytes": float_file.stat().st_size},
             calibration=calibration,
         )

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from converter_tools import NETWORKS, finished_run, install_tasks, pixels_of
 
-from converters import calibrate, export, int8, verify
+from converters import calibrate, export, int8, metadata, verify
 from edgecnn.bundle import CARD, MANIFEST, Bundle
 from edgecnn.errors import (
     BundleError,
@@ -89,6 +89,17 @@ def test_an_images_bundle(runs: Path) -> None:
     assert set(manifest.files) == expected - {MANIFEST}
     assert bundle.self_test() == {"classifier": 0}
     assert bundle.golden()["classifier.input"].shape == (4, 8, 8, 3)
+
+
+@pytest.mark.parametrize("task", ["images", "embedder", "detector"])
+def test_classifier_and_embedder_tell_other_programs_what_they_are(runs: Path, task: str) -> None:
+    bundle = export.export(runs / task, "x", runs / "out", max_drop=1, calibration_count=8)
+    ((_, entry),) = ((n, e) for n, e in bundle.manifest.models.items() if "portrait" not in n)
+    found = metadata.read(bundle.path / entry.file)
+    if task == "detector":
+        assert found == metadata.Metadata()
+    else:
+        assert found == metadata.Metadata((128.0,), (128.0,), "RGB", entry.labels)
 
 
 def test_the_calibration_is_on_record(runs: Path) -> None:
