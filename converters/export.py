@@ -165,7 +165,7 @@ def export(
                 made += [_taken(parts, name) for name in sorted(kept)]
                 if run.task == "detector":
                     known = _along(parts)
-        return _write(out, board, made, known, None, replace)
+        return write_bundle(out, board, made, known, None, replace)
 
 
 def _measured(task: Any, run: Run, part: Part, rate: float | None) -> Strangers:
@@ -279,10 +279,10 @@ def _people(
                 "none: convert the run of its embedder again, or leave --strangers out"
             )
         known = dataclasses.replace(known, point=impostors.by_cohort(known.cohort, rate))
-    return _write(out, board, made, known, run.path / GALLERY, replace)
+    return write_bundle(out, board, made, known, run.path / GALLERY, replace)
 
 
-def _write(
+def write_bundle(
     out: Path,
     board: str,
     parts: list[Part],
@@ -290,6 +290,7 @@ def _write(
     gallery: Path | None,
     replace_existing: bool,
 ) -> Bundle:
+    """Put parts together as a bundle in ``out``, whole or not at all, and let it test itself."""
     parts = sorted(parts, key=lambda p: p.name)
     needed = {p.name for p in parts} - {PORTRAIT}
     manifest = Manifest(

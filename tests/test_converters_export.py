@@ -310,7 +310,7 @@ def test_a_full_disk_leaves_nothing(
     runs: Path, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     """The kernel refuses files beyond ``limit`` bytes while the bundle is written."""
-    write, soft = export._write, resource.getrlimit(resource.RLIMIT_FSIZE)
+    write, soft = export.write_bundle, resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def limited(*args: Any) -> Bundle:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, soft[1]))
@@ -319,7 +319,7 @@ def test_a_full_disk_leaves_nothing(
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, soft)
 
-    monkeypatch.setattr(export, "_write", limited)
+    monkeypatch.setattr(export, "write_bundle", limited)
     before = sorted(runs.iterdir())
     with pytest.raises(StorageError, match=r"could not write .*out.*nothing was left behind"):
         export.export(runs / "images", "x", runs / "out", max_drop=1)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.errors import MissingExtra, ModelError
-from edgecnn.images import Floats
+from edgecnn.images import OWN_MEAN, OWN_STD, Floats, Preprocess
 from edgecnn.runtime.intact import read
 
 RUNTIMES = ("ai_edge_litert", "tflite_runtime")
@@ -91,6 +91,9 @@ class Tensor:
 class Model:
     """A loaded ``.tflite`` file; one thread may use it at a time.
 
+    Args:
+        preprocess: what a byte means to the network; None for one of our own.
+
     Attributes:
         inputs, outputs: the :class:`Tensor` facts, in the file's order.
 
@@ -99,8 +102,16 @@ class Model:
             time lacks.
     """
 
-    def __init__(self, path: str | Path, threads: int | None = None, runtime: str | None = None):
+    def __init__(
+        self,
+        path: str | Path,
+        threads: int | None = None,
+        runtime: str | None = None,
+        preprocess: Preprocess | None = None,
+    ):
         self.path = Path(path)
+        self._means = (preprocess.mean, preprocess.std) if preprocess else (OWN_MEAN, OWN_STD)
+        self._stored: npt.NDArray[Any] | None = None
         content = read(self.path)
         module = runtime_module(runtime)
         self.threads = threads or default_threads()
@@ -150,24 +161,46 @@ class Model:
     def from_pixels(self, pixels: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
         """Run once on the bytes that :class:`edgecnn.images.Preprocess` made; stored outputs.
 
-        The bytes pass through untouched where the file's input is the byte mapping of
-        :func:`edgecnn.images.to_network` (uint8 with scale 1/128 and zero point 128), and are
-        quantised by formula otherwise.
+        What the file stores for each byte is looked up; bytes that are stored as they are, or less
+        128, pass through untouched.
         """
-        from edgecnn.images import ZERO_BYTE, to_network
-
-        tensor = self.inputs[0]
-        is_byte_mapping = abs(tensor.scale * ZERO_BYTE - 1) < 1e-4
-        if tensor.dtype == "uint8" and is_byte_mapping and tensor.zero_point == ZERO_BYTE:
-            return self.invoke(pixels)
-        if tensor.dtype == "int8" and is_byte_mapping and tensor.zero_point == 0:
-            return self.invoke(np.bitwise_xor(pixels, 0x80).view(np.int8))
-        return self.invoke(tensor.quantise(to_network(pixels)))
+        if self._stored is None:
+            self._stored = stored_bytes(self.inputs[0], *self._means)
+        if len(self._stored) == 0:
+            is_signed = self.inputs[0].dtype == "int8"
+            return self.invoke(np.bitwise_xor(pixels, 0x80).view(np.int8) if is_signed else pixels)
+        if len(self._stored) == 1:
+            return self.invoke(self._stored[0][pixels])
+        channels = [table[pixels[..., c]] for c, table in enumerate(self._stored)]
+        return self.invoke(np.stack(channels, axis=-1))
 
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> list[Floats]:
         """:meth:`from_pixels`, de-quantised: ``float32`` arrays with a leading dimension of 1."""
         outputs = self.from_pixels(pixels)
         return [t.dequantise(o) for t, o in zip(self.outputs, outputs, strict=True)]
+
+
+def stored_bytes(
+    tensor: Tensor, mean: tuple[float, ...], std: tuple[float, ...]
+) -> npt.NDArray[Any]:
+    """What a model's input stores for each byte that it sees as ``(byte - mean) / std``.
+
+    Args:
+        mean, std: one number each, or one a channel.
+
+    Returns:
+        ``(1, 256)`` or, a row a channel, ``(C, 256)`` of the tensor's type. ``(0, 256)`` where that
+        is, by at most one step, the byte itself (uint8) or the byte less 128 (int8): the way that
+        whoever calibrated with bytes meant it, and nothing to compute.
+    """
+    means, stds = np.broadcast_arrays(np.asarray(mean, np.float32), np.asarray(std, np.float32))
+    real = (np.arange(256, dtype=np.float32) - means[:, None]) / stds[:, None]
+    table = tensor.quantise(real)
+    if tensor.dtype in ("uint8", "int8"):
+        plain = np.arange(256) - (128 if tensor.dtype == "int8" else 0)
+        if np.abs(table.astype(np.int32) - plain).max() <= 1:
+            return table[:0]
+    return table
 
 
 def _first_line(e: Exception) -> str:
