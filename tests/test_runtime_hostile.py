@@ -18,7 +18,7 @@ from edgecnn.errors import MissingExtra, ModelError
 from edgecnn.runtime import trial
 from edgecnn.runtime.flat import FlatBuffer
 from edgecnn.runtime.intact import damage
-from edgecnn.runtime.interpreter import Model
+from edgecnn.runtime.interpreter import Model, Tensor
 
 HERE = Path(__file__).parent
 TINY, TINY_FLOAT = HERE / "tiny.tflite", HERE / "tiny-float.tflite"
@@ -162,6 +162,16 @@ def test_whole_files_run(tmp_path: Path) -> None:
     assert trial.faults([TINY, TINY_FLOAT]) == [None, None]
     assert trial.faults([]) == []
     trial.check(TINY)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "largest"), [("uint8", 255), ("int8", 127), ("int16", 32767), ("int32", 1),
+                           ("float32", 1), ("bool", True)],
+)  # fmt: skip
+def test_inputs_to_try_a_model_with(dtype: str, largest: float) -> None:
+    zeros, full, noise = trial.inputs_for(Tensor("t", (2, 3), dtype, 0.0, 0))
+    assert {a.dtype for a in (zeros, full, noise)} == {np.dtype(dtype)}
+    assert not zeros.any() and (full == largest).all() and noise.max() <= largest
 
 
 def test_what_is_no_model_is_told_as_ever(tmp_path: Path) -> None:

@@ -84,9 +84,12 @@ def check(*paths: str | Path) -> None:
 
 
 def inputs_for(tensor: Tensor) -> list[npt.NDArray[Any]]:
-    """Three inputs of the tensor's type: zeros, the largest values, and noise."""
+    """Three inputs of the tensor's type: zeros, the largest values, and noise.
+
+    The largest is 1 for floats, and for wide integers, which are places in a table of unknown size.
+    """
     kind = np.dtype(tensor.dtype)
-    largest = np.iinfo(kind).max if kind.kind in "iu" else 1
+    largest = np.iinfo(kind).max if kind.kind in "iu" and kind.itemsize < 4 else 1
     noise = np.random.default_rng(0).random(tensor.shape) * largest
     return [np.zeros(tensor.shape, kind), np.full(tensor.shape, largest, kind), noise.astype(kind)]
 
