@@ -11,11 +11,11 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-matrix lint format bench bench-peers wheel clean
+.PHONY: help install demo test test-fast test-matrix test-mediapipe lint format bench bench-peers wheel clean
 
 help: ## Show this help
 	@echo "make VERB [PYTHON=python3] [VENV=.venv]"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Create the environment and install edgecnn with all extras in it
 
@@ -40,6 +40,12 @@ test-fast: install ## Run the tests that take seconds
 test-matrix: ## Run tests on every Python found here (PART=board, workstation or all)
 	$(PYTHON) tests/matrix.py $(PART)
 
+test-mediapipe: install ## Load our models in MediaPipe Tasks, which gets an environment of its own
+	@test -x .venv-mediapipe/bin/python || $(PYTHON) -m venv .venv-mediapipe
+	.venv-mediapipe/bin/python -m pip install --quiet 'mediapipe>=1.2'
+	MEDIAPIPE_PYTHON=$(CURDIR)/.venv-mediapipe/bin/python \
+	  $(BIN)/python -m pytest tests/test_converters_mediapipe.py $(ARGS)
+
 lint: install ## Check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -59,5 +65,5 @@ wheel: install ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 clean: ## Remove what the other verbs wrote, except for the environment in VENV
-	rm -rf build dist $(OUT) .venv-matrix .venv-peers .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build dist $(OUT) .venv-matrix .venv-peers .venv-mediapipe .pytest_cache .mypy_cache .ruff_cache
 	find edgecnn converters devices tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -31,21 +31,26 @@ def model_card(name: str, entry: ModelEntry, graph: Graph, run: dict[str, Any]) 
     macs = sum(o.macs for o in graph.operations)
     facts = [
         ("task", run["task"]),
-        ("input", f"{w}×{h}×{channels} uint8 {entry.input.order}, {entry.input.fit}, batch 1"),
-        ("output", _OUTPUTS[name]),
+        ("input", f"{w}×{h}×{channels} {graph.input().dtype} {entry.input.order}, "
+                  f"{entry.input.fit}, batch 1"),
+        ("mean, std", f"{_list(entry.input.mean)}, {_list(entry.input.std)}, of bytes"),
+        ("output", f"{entry.facts.get('output') or _OUTPUTS[name]}"),
         ("parameters", f"{params:,}"),
         ("multiply-accumulates", f"{macs:,}"),
         ("file", f"{graph.file_bytes:,} bytes, full int8"),
-        ("calibration", f"{entry.calibration['count']} training pictures, "
-                        f"sha256 {entry.calibration['sha256']}"),
-        *((key.replace("_", " "), str(value)) for key, value in sorted(entry.facts.items())),
+        *((key.replace("_", " "), str(value)) for key, value in sorted(entry.facts.items())
+          if key != "output"),
     ]  # fmt: skip
+    if entry.calibration:
+        count, digest = entry.calibration["count"], entry.calibration["sha256"]
+        facts.append(("calibration", f"{count} training pictures, sha256 {digest}"))
     lines = [f"# {entry.file}", ""]
     if run.get("card"):
         lines += [str(run["card"]).strip(), ""]
     lines += ["| fact | |", "| --- | --- |", *(f"| {k} | {v} |" for k, v in facts), ""]
     lines += ["## Measured on held-out data", "", *_metrics(entry), ""]
-    lines += ["## Trained with", ""]
+    if run["settings"]:
+        lines += ["## Trained with", ""]
     lines += [f"- {k}: {_public(v)}" for k, v in sorted(run["settings"].items()) if v is not None]
     return "\n".join(lines) + "\n"
 
@@ -91,5 +96,12 @@ def _public(value: Any) -> Any:
 
 def _metrics(entry: ModelEntry) -> list[str]:
     before, after = entry.metrics.get("float", {}), entry.metrics.get("int8", {})
+    if not before:
+        rows = [f"| {k} | {v:.4f} |" for k, v in after.items()]
+        return ["| figure | int8 |", "| --- | --- |", *rows]
     rows = [f"| {k} | {before.get(k, float('nan')):.4f} | {v:.4f} |" for k, v in after.items()]
     return ["| figure | float | int8 |", "| --- | --- | --- |", *rows]
+
+
+def _list(numbers: tuple[float, ...]) -> str:
+    return "/".join(f"{n:g}" for n in numbers)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converters import calibrate, flatbuffer, int8, verify
+from converters import calibrate, flatbuffer, int8, metadata, verify
 from converters.card import bundle_card, model_card
 from edgecnn import training
 from edgecnn.bundle import (
@@ -165,7 +165,7 @@ def export(
                 made += [_taken(parts, name) for name in sorted(kept)]
                 if run.task == "detector":
                     known = _along(parts)
-        return _write(out, board, made, known, None, replace)
+        return write_bundle(out, board, made, known, None, replace)
 
 
 def _measured(task: Any, run: Run, part: Part, rate: float | None) -> Strangers:
@@ -219,10 +219,13 @@ def _convert(
         pictures = work / "calibration.npy"
         calibration = calibrate.pick(task, run.seen_through(preprocess), pictures, count, seed)
         int8.convert(run.path / MODEL, pictures, file, float_file)
+        labels = tuple(run.facts.get("labels", ())) if name == "classifier" else ()
+        if name in metadata.OUTPUTS:
+            metadata.write(file, name, preprocess, labels)
         entries[name] = ModelEntry(
             file=FILES[name],
             input=preprocess,
-            labels=tuple(run.facts.get("labels", ())) if name == "classifier" else (),
+            labels=labels,
             facts={f: run.facts[f] for f in facts} | {"float_bytes": float_file.stat().st_size},
             calibration=calibration,
         )
@@ -276,10 +279,10 @@ def _people(
                 "none: convert the run of its embedder again, or leave --strangers out"
             )
         known = dataclasses.replace(known, point=impostors.by_cohort(known.cohort, rate))
-    return _write(out, board, made, known, run.path / GALLERY, replace)
+    return write_bundle(out, board, made, known, run.path / GALLERY, replace)
 
 
-def _write(
+def write_bundle(
     out: Path,
     board: str,
     parts: list[Part],
@@ -287,6 +290,7 @@ def _write(
     gallery: Path | None,
     replace_existing: bool,
 ) -> Bundle:
+    """Put parts together as a bundle in ``out``, whole or not at all, and let it test itself."""
     parts = sorted(parts, key=lambda p: p.name)
     needed = {p.name for p in parts} - {PORTRAIT}
     manifest = Manifest(

@@ -18,6 +18,7 @@ import numpy as np
 
 from edgecnn.errors import MissingExtra, ModelError
 from edgecnn.report.layers import Layer
+from edgecnn.runtime import intact
 
 MAX_ITEMS = 100_000
 """More tensors or operations than any network here could have: the file is damaged."""
@@ -144,18 +145,10 @@ def read(path: str | Path) -> Graph:
     """The graph of a ``.tflite`` file.
 
     Raises:
-        ModelError: the file cannot be read, is no TFLite model, or is cut off.
+        ModelError: the file cannot be read, is no TFLite model, damaged or cut off.
         MissingExtra: the schema is not installed.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as e:
-        raise ModelError(f"{path} cannot be read ({e.strerror}): check the path") from e
-    if content[4:8] != b"TFL3":
-        raise ModelError(
-            f"expected a TFLite model. {path} is not one ({len(content)} bytes): "
-            "make one with edgecnn convert"
-        )
+    content = intact.read(path)
     generated = schema()
     try:
         return _graph(generated, content)

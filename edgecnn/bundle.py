@@ -61,7 +61,8 @@ class ModelEntry:
         file: its name in the bundle.
         input: how a picture becomes its input.
         labels: class names in output order (classifier), else empty.
-        facts: what the code that reads its outputs needs (score threshold, NMS IoU, ...).
+        facts: what the code that reads its outputs needs (score threshold, NMS IoU, whether a
+            classifier's outputs are probabilities already, ...).
         metrics: ``{"float": {...}, "int8": {...}}`` on held-out data.
         calibration: ``{"count": n, "sha256": ...}`` of the pictures it was calibrated on.
     """
@@ -244,7 +245,8 @@ class Bundle:
 
     def model(self, name: str, threads: int | None = None, runtime: str | None = None) -> Model:
         """Load the model ``name``."""
-        return Model(self.path / self.entry(name).file, threads, runtime)
+        entry = self.entry(name)
+        return Model(self.path / entry.file, threads, runtime, entry.input)
 
     def self_test(self, runtime: str | None = None) -> dict[str, int]:
         """Compare this machine's outputs with the workstation's: ``golden.npz``.

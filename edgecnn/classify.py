@@ -9,6 +9,9 @@ from edgecnn.bundle import Bundle
 from edgecnn.errors import BundleError
 from edgecnn.images import Floats, Image
 
+PROBABILITIES = "probabilities"
+"""Fact ``output`` of a classifier that ends in a softmax of its own, as others' do."""
+
 
 def softmax(logits: npt.NDArray[np.floating]) -> Floats:
     """Logits ``(..., C)`` to probabilities along the last axis, float32."""
@@ -33,6 +36,7 @@ class Classifier:
         self.labels = entry.labels
         self.threshold = bundle.threshold
         self._preprocess = entry.input
+        self._gives_probabilities = entry.facts.get("output") == PROBABILITIES
         self._model = bundle.model("classifier", threads)
         shapes = [t.shape for t in self._model.outputs]
         if shapes != [(1, len(self.labels))]:
@@ -43,7 +47,8 @@ class Classifier:
 
     def probabilities(self, image_bgr: Image) -> Floats:
         """``(H, W, 3)`` uint8 BGR to ``(C,)`` float32 in the order of :attr:`labels`."""
-        return softmax(self._model(self._preprocess(image_bgr))[0][0])
+        outputs = self._model(self._preprocess(image_bgr))[0][0]
+        return outputs if self._gives_probabilities else softmax(outputs)
 
     def __call__(self, image_bgr: Image) -> tuple[str | None, float]:
         """The likeliest class, or None below the threshold, and its probability."""

@@ -24,6 +24,9 @@ ZERO_BYTE = 128
 """The byte that a network sees as 0. With ``(byte - 128) / 128`` the int8 input of a converted
 network is the byte itself less 128: nothing is rounded, and quantising a picture costs nothing."""
 
+OWN_MEAN = OWN_STD = (float(ZERO_BYTE),)
+"""Mean and standard deviation by which that reads as others put it."""
+
 
 def to_network(pixels: Image) -> Floats:
     """Bytes 0…255 to the range of every network here, ``[-1, 0.9921875]``, ``float32``."""
@@ -73,13 +76,26 @@ class Preprocess:
         order: ``"RGB"``, ``"BGR"`` or ``"GRAY"``.
         fit: ``"stretch"`` changes the aspect ratio; ``"letterbox"`` keeps it, in the top left
             corner, and fills the rest with the zero byte.
+        mean, std: the network sees a byte ``b`` as ``(b - mean) / std``; one number each, or one
+            a channel in the order above. Other than 128 for networks from elsewhere alone: the
+            bytes are the same, :class:`edgecnn.runtime.interpreter.Model` looks up what they mean.
     """
 
     size_wh: tuple[int, int]
     order: str = "RGB"
     fit: str = "stretch"
+    mean: tuple[float, ...] = OWN_MEAN
+    std: tuple[float, ...] = OWN_STD
 
     def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            numbers = getattr(self, name)
+            finite = all(np.isfinite(n) for n in numbers) and (name == "mean" or min(numbers) > 0)
+            if len(numbers) not in {1, self.shape[2]} or not finite:
+                raise DataError(
+                    f"expected one {name}, or one for each of {self.shape[2]} channels"
+                    f"{', above 0' if name == 'std' else ''}. Received: {list(numbers)}"
+                )
         if self.order not in ("RGB", "BGR", "GRAY") or self.fit not in ("stretch", "letterbox"):
             raise DataError(
                 "expected order RGB, BGR or GRAY and fit stretch or letterbox. "
@@ -131,8 +147,15 @@ class Preprocess:
         return np.asarray(picture, np.uint8)
 
     def to_dict(self) -> dict[str, Any]:
-        """As it stands in a manifest or a run folder."""
-        return {**asdict(self), "size_wh": list(self.size_wh), "zero_byte": ZERO_BYTE}
+        """As it stands in a manifest or a run folder.
+
+        A network from elsewhere has ``mean`` and ``std`` in place of ``zero_byte``: an edgecnn
+        that knows its own networks alone refuses such an input instead of getting it wrong.
+        """
+        facts = {**asdict(self), "size_wh": list(self.size_wh)}
+        if (facts.pop("mean"), facts.pop("std")) == (OWN_MEAN, OWN_STD):
+            return {**facts, "zero_byte": ZERO_BYTE}
+        return {**facts, "mean": list(self.mean), "std": list(self.std)}
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> Preprocess:
@@ -143,17 +166,22 @@ class Preprocess:
         """
         try:
             w, h = facts["size_wh"]
+            size_wh, order, fit = (int(w), int(h)), facts["order"], facts["fit"]
+            if "mean" in facts:
+                mean, std = (tuple(map(float, facts[name])) for name in ("mean", "std"))
+                return cls(size_wh, order, fit, mean, std)
             if facts["zero_byte"] != ZERO_BYTE:
                 raise DataError(
                     f"expected zero_byte {ZERO_BYTE}. Received: {facts['zero_byte']}: "
                     "the model was made by another version of edgecnn"
                 )
-            return cls((int(w), int(h)), facts["order"], facts["fit"])
+            return cls(size_wh, order, fit)
         except (KeyError, TypeError, ValueError) as e:
             if isinstance(e, DataError):
                 raise
             raise DataError(
-                f"expected size_wh, order, fit and zero_byte for an input. Received: {facts}"
+                "expected size_wh, order, fit and zero_byte, or mean and std, for an input. "
+                f"Received: {facts}"
             ) from e
 
 

@@ -16,6 +16,7 @@ IN_CI = USER_ENV.get("CI", "").lower() in ("1", "true")
 NO_DATA = "no research data"
 ALLOWED_SKIPS = {
     "this machine has no /dev/video0": "a V4L2 camera is hardware; tests without one stand beside",
+    "MediaPipe has an environment of its own": "make test-mediapipe, a step of .ci/run, has it",
     "could not import 'skimage": "an oracle that the board part of make test-matrix does without",
 }
 """Reason of a skip (its beginning) to why CI must live with it. With ``CI=true`` any other skip

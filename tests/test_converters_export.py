@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from converter_tools import NETWORKS, finished_run, install_tasks, pixels_of
 
-from converters import calibrate, export, int8, verify
+from converters import calibrate, export, int8, metadata, verify
 from edgecnn.bundle import CARD, MANIFEST, Bundle
 from edgecnn.errors import (
     BundleError,
@@ -89,6 +89,17 @@ def test_an_images_bundle(runs: Path) -> None:
     assert set(manifest.files) == expected - {MANIFEST}
     assert bundle.self_test() == {"classifier": 0}
     assert bundle.golden()["classifier.input"].shape == (4, 8, 8, 3)
+
+
+@pytest.mark.parametrize("task", ["images", "embedder", "detector"])
+def test_classifier_and_embedder_tell_other_programs_what_they_are(runs: Path, task: str) -> None:
+    bundle = export.export(runs / task, "x", runs / "out", max_drop=1, calibration_count=8)
+    ((_, entry),) = ((n, e) for n, e in bundle.manifest.models.items() if "portrait" not in n)
+    found = metadata.read(bundle.path / entry.file)
+    if task == "detector":
+        assert found == metadata.Metadata()
+    else:
+        assert found == metadata.Metadata((128.0,), (128.0,), "RGB", entry.labels)
 
 
 def test_the_calibration_is_on_record(runs: Path) -> None:
@@ -299,7 +310,7 @@ def test_a_full_disk_leaves_nothing(
     runs: Path, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     """The kernel refuses files beyond ``limit`` bytes while the bundle is written."""
-    write, soft = export._write, resource.getrlimit(resource.RLIMIT_FSIZE)
+    write, soft = export.write_bundle, resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def limited(*args: Any) -> Bundle:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, soft[1]))
@@ -308,7 +319,7 @@ def test_a_full_disk_leaves_nothing(
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, soft)
 
-    monkeypatch.setattr(export, "_write", limited)
+    monkeypatch.setattr(export, "write_bundle", limited)
     before = sorted(runs.iterdir())
     with pytest.raises(StorageError, match=r"could not write .*out.*nothing was left behind"):
         export.export(runs / "images", "x", runs / "out", max_drop=1)

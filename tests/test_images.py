@@ -119,5 +119,29 @@ def test_wrong_facts_are_told(change: dict[str, object], message: str) -> None:
 
 
 def test_a_missing_fact_is_told() -> None:
-    with pytest.raises(DataError, match="expected size_wh, order, fit and zero_byte"):
+    with pytest.raises(DataError, match="expected size_wh, order, fit and zero_byte, or mean"):
         Preprocess.from_dict({})
+
+
+def test_another_normalisation_stands_in_the_facts_in_place_of_the_zero_byte() -> None:
+    foreign = Preprocess((4, 4), "BGR", mean=(103.5, 116.3, 123.7), std=(57.0,))
+    facts = foreign.to_dict()
+    assert (facts["mean"], facts["std"]) == ([103.5, 116.3, 123.7], [57.0])
+    assert "zero_byte" not in facts and Preprocess.from_dict(facts) == foreign
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [
+        ((), (1,)),
+        ((1, 2), (1,)),
+        ((1, 2, 3), (0,)),
+        ((float("nan"),), (1,)),
+        ((1,), (float("inf"),)),
+    ],
+)
+def test_an_impossible_normalisation_is_told(
+    mean: tuple[float, ...], std: tuple[float, ...]
+) -> None:
+    with pytest.raises(DataError, match=r"expected one (mean|std), or one for each of 3 channels"):
+        Preprocess((4, 4), mean=mean, std=std)

@@ -53,9 +53,11 @@ def measure(
     """Time all stages of a bundle, its bare invokes and those of ``models``, in turn."""
     from edgecnn.faces.speed import stages
     from edgecnn.images import read_image
+    from edgecnn.runtime import trial
     from edgecnn.runtime.interpreter import Model, default_threads
     from edgecnn.runtime.timing import interleave
 
+    trial.check(*models)
     frame, found = read_image(image) if image else made_up_frame(), 0
     if bundle.manifest.task == "images":
         calls = image_stages(bundle, frame, threads)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from edgecnn.cli.convert_tflite import FOREIGN, convert_tflite, foreign_options, refuse_for_runs
 from edgecnn.cli.options import json_option, strangers_option
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Board(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), required=False)
 @click.option("--for", "board", type=Board(), required=True, help="The board it will run on.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The bundle to write.")
 @click.option("--max-drop", type=click.FloatRange(0, 1), default=0.01,
@@ -49,10 +50,12 @@ class Board(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
               help="Markdown that opens the model card: whose data, what terms.")  # fmt: skip
 @click.option("--replace", is_flag=True, help="A bundle in --out gives way.")
 @strangers_option
+@foreign_options
 @json_option
+@click.pass_context
 def command(
-    run: Path, board: str, out: Path, parts: Path | None, as_json: bool, calibration: int,
-    card: TextIO | None, **options: Any,
+    context: click.Context, /, board: str, out: Path, card: TextIO | None, as_json: bool,
+    from_tflite: Path | None, **options: Any,
 ) -> None:  # fmt: skip
     """Convert RUN to int8, prove that nothing was lost, and write a bundle.
 
@@ -63,18 +66,21 @@ def command(
     in the bundle. The more people are enrolled, the more it takes; the camera finds out how much
     when it starts, for the same share of strangers.
 
+    With --from-tflite, a full int8 classifier from elsewhere becomes a bundle as it is; the
+    threshold is measured on --data.
+
     \b
     Example:
       edgecnn convert run --for raspberry-pi-5 --out my-bundle
       edgecnn convert friends-run --for coral-usb --out my-bundle --strangers 1/10000
+      edgecnn convert --from-tflite b.tflite --labels b.txt --data birds --for x86-64 --out bundle
     """
-    from converters.export import export
-    from edgecnn.bundle import Bundle
-
-    bundle = export(
-        run, board, out, calibration_count=calibration,
-        parts=Bundle(parts) if parts else None, card=card.read() if card else None, **options,
-    )  # fmt: skip
+    text = card.read() if card else None
+    if from_tflite:
+        bundle = convert_tflite(context, board, out, text)
+    else:
+        refuse_for_runs(context)
+        bundle = convert_run(board=board, out=out, card=text, **options)
     found = facts(bundle)
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -82,12 +88,23 @@ def command(
     for name, model in found["models"].items():
         click.echo(f"{name:<12}{model['file']}, {model['int8_bytes']:,} bytes{_was(model)}")
         for figure, value in model["int8"].items():
-            before = model["float"].get(figure, float("nan"))
-            click.echo(f"  {figure:<22}float {before:.4f}  int8 {value:.4f}")
+            before = f"float {model['float'][figure]:.4f}  " if figure in model["float"] else ""
+            click.echo(f"  {figure:<22}{before}int8 {value:.4f}")
     if point := found["operating_point"]:
         click.echo(f"threshold   {point['threshold']:.4f}{_asked(point)}, measured error rate "
                    f"{point['error_rate']:.5f} in {point['trials']:,} trials")  # fmt: skip
     click.echo(f"bundle      {found['bundle']}, for {found['target']}")
+
+
+def convert_run(run: Path, parts: Path | None, calibration: int, **options: Any) -> Bundle:
+    """What the command does when it was given a run."""
+    from converters.export import export
+    from edgecnn.bundle import Bundle
+
+    options = {name: value for name, value in options.items() if name not in FOREIGN}
+    return export(
+        run, parts=Bundle(parts) if parts else None, calibration_count=calibration, **options
+    )
 
 
 def _asked(point: dict[str, Any]) -> str:

@@ -2,16 +2,21 @@
 
 ai-edge-litert checks a file itself before it uses it. tflite-runtime 2.14 does not: of 200 cuts
 through a small model 165 ended the process with a segmentation fault and three took all memory.
-So the file is walked here first, in plain Python, since tflite-runtime brings no schema along.
+Neither looks at the values: a zero point that its type cannot hold ends both. So the file is walked
+here first, in plain Python, since tflite-runtime brings no schema along. What is left, kernels that
+trip over an odd graph, is for :mod:`edgecnn.runtime.trial`.
 
-Source of the layout: TensorFlow's ``schema.fbs`` (schema version 3) and the FlatBuffers internals
-page: a table starts with the distance back to its vtable, which holds its own size, the table's
-size and, a slot each, where in the table a field stands (0: left out).
+Source of the layout: TensorFlow's ``schema.fbs``, schema version 3.
 """
 
 from __future__ import annotations
 
+import math
 import struct
+from pathlib import Path
+
+from edgecnn.errors import ModelError
+from edgecnn.runtime.flat import FlatBuffer
 
 Field = tuple[str, str | int]
 """``("tables", NAME)``: a vector of tables; ``("table", NAME)``: one; ``("vector", BYTES)``:
@@ -57,92 +62,127 @@ TABLES: dict[str, dict[int, Field]] = {
 }
 """The fields of each table that lead to another place in the file, by slot."""
 
+VECTOR_OPTIONS = {17: (0,), 30: (0,)}
+"""Kind of options (``BuiltinOptions``) to the slots that hold 32-bit integers: the new shape of
+RESHAPE, the dimensions of SQUEEZE. Those of other operations hold no vectors in a network here."""
 
-class _Walk:
-    """One pass over a file; every read is checked to lie inside it."""
+ITEM_BYTES = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 8: 8, 9: 1, 10: 8, 11: 16, 12: 8, 15: 4,
+              16: 2, 18: 2}  # fmt: skip
+"""``TensorType`` to the bytes of an item; text, handles and types of less than a byte are left
+out."""
 
-    def __init__(self, content: bytes):
-        self.content = content
+ZERO_POINTS = {3: (0, 255), 9: (-128, 127), 7: (-(2**15), 2**15 - 1)}
+"""``TensorType`` (uint8, int8, int16) to the zero points it can hold; others hold 32 bits."""
 
-    def number(self, kind: str, at: int) -> int:
-        if at < 4:  # struct would count a negative place from the end
-            raise ValueError(f"offset {at}")
-        return int(struct.unpack_from(f"<{kind}", self.content, at)[0])
 
-    def field(self, table: int, slot: int, size: int) -> int:
-        """Where a field of ``size`` bytes stands; 0 where it is left out."""
-        vtable = table - self.number("i", table)
-        if 4 + 2 * slot >= self.number("H", vtable):
-            return 0
-        place = self.number("H", vtable + 4 + 2 * slot)
-        if place and place + size > self.number("H", vtable + 2):
-            raise ValueError(f"a field beyond its table at {table}")
-        return table + place if place else 0
+def _follow(file: FlatBuffer, table: int, name: str) -> None:
+    """Visit ``table`` and all that hangs on it."""
+    file.check_table(table)
+    for slot, (kind, what) in TABLES[name].items():
+        if kind == "tables":
+            for child in file.tables(table, slot):
+                _follow(file, child, str(what))
+        elif kind == "vector":
+            file.vector(table, slot, int(what))
+        elif child := file.table(table, slot):
+            _follow(file, child, str(what))
+            if what == "Options":
+                for inner in VECTOR_OPTIONS.get(int(file.scalar(table, 3, "B")), ()):
+                    file.vector(child, inner, 4)
 
-    def target(self, field: int) -> int:
-        return field + self.number("I", field)
 
-    def vector(self, field: int, width: int) -> tuple[int, int]:
-        """Start and length of a vector whose items all lie inside the file."""
-        if not field:
-            return 0, 0
-        start = self.target(field)
-        length = self.number("I", start)
-        if start + 4 + length * width > len(self.content):
-            raise ValueError(f"{length} items at {start}")
-        return start + 4, length
+def _odd_tensor(file: FlatBuffer, tensor: int, stored: int) -> str | None:
+    """What is impossible about a tensor with ``stored`` bytes of values; 0 for an activation."""
+    shape, kind = file.integers(tensor, 0), int(file.scalar(tensor, 1, "B"))
+    if any(side < 0 for side in shape):
+        return f"a tensor of shape {shape}"
+    is_dense = kind in ITEM_BYTES and not file.field(tensor, 6, 4)
+    if stored and is_dense and stored != math.prod(shape) * ITEM_BYTES[kind]:
+        return f"{stored} bytes of values for a tensor of shape {shape}"
+    quantisation = file.table(tensor, 4)
+    if not quantisation:
+        return None
+    scales, zeros = file.numbers(quantisation, 2, "f"), file.numbers(quantisation, 3, "q")
+    lowest, highest = ZERO_POINTS.get(kind, (-(2**31), 2**31 - 1))
+    if not all(0 <= scale < math.inf for scale in scales):
+        return "a scale that is not a positive number"
+    if not all(lowest <= zero <= highest for zero in zeros):
+        return "a zero point beyond its type"
+    if len(zeros) not in (0, 1, len(scales)):
+        return f"{len(zeros)} zero points for {len(scales)} scales"
+    along = int(file.scalar(quantisation, 6, "i"))
+    if len(scales) > 1 and not (0 <= along < len(shape) and shape[along] == len(scales)):
+        return f"{len(scales)} scales for a tensor of shape {shape}"
+    return None
 
-    def tables(self, table: int, slot: int) -> list[int]:
-        start, length = self.vector(self.field(table, slot, 4), 4)
-        return [self.target(start + 4 * i) for i in range(length)]
 
-    def integers(self, table: int, slot: int) -> tuple[int, ...]:
-        start, length = self.vector(self.field(table, slot, 4), 4)
-        return struct.unpack_from(f"<{length}i", self.content, start) if length else ()
-
-    def scalar(self, table: int, slot: int) -> int:
-        field = self.field(table, slot, 4)
-        return self.number("I", field) if field else 0
-
-    def follow(self, table: int, name: str) -> None:
-        """Visit ``table`` and all that hangs on it."""
-        vtable = table - self.number("i", table)
-        size = self.number("H", vtable + 2)
-        if table + size > len(self.content) or size < 4:
-            raise ValueError(f"a table of {size} bytes at {table}")
-        self.number("B", vtable + self.number("H", vtable) - 1)
-        for slot, (kind, what) in TABLES[name].items():
-            if kind == "tables":
-                for child in self.tables(table, slot):
-                    self.follow(child, str(what))
-            elif field := self.field(table, slot, 4):
-                if kind == "table":
-                    self.follow(self.target(field), str(what))
-                else:
-                    self.vector(field, int(what))
+def _odd_graph(file: FlatBuffer, graph: int, codes: int, buffers: list[int]) -> str | None:
+    """What is impossible about a graph: each tensor is written once, and before it is read."""
+    tensors, operators = file.tables(graph, 0), file.tables(graph, 3)
+    written, taken = set(file.integers(graph, 1)), set[int]()
+    for i, tensor in enumerate(tensors):
+        buffer = int(file.scalar(tensor, 2))
+        if buffer >= len(buffers):
+            return "a tensor's values are not there"
+        stored = file.vector(buffers[buffer], 0, 1)[1]
+        if fault := _odd_tensor(file, tensor, stored):
+            return fault
+        is_empty = 0 in file.integers(tensor, 0)
+        if stored or is_empty or file.scalar(tensor, 5, "B"):  # a constant, or a variable
+            taken.add(i)
+    if not written <= set(range(len(tensors))) or not file.integers(graph, 2):
+        return "inputs or outputs that are not there"
+    for operator in operators:
+        if file.scalar(operator, 0) >= codes:
+            return f"an operation without a kind at byte {operator}"
+        read = {i for i in file.integers(operator, 1) if i != -1}  # -1: left out
+        made = file.integers(operator, 2)
+        if not read <= written | taken:
+            return "an operation reads what nothing has written"
+        if len(set(made)) < len(made) or not set(made) <= set(range(len(tensors))):
+            return "an operation writes what is not there"
+        if set(made) & (written | taken):
+            return "a tensor is written twice"
+        written |= set(made)
+    if not set(file.integers(graph, 2)) <= written | taken:
+        return "an output that nothing has written"
+    return None
 
 
 def damage(content: bytes) -> str | None:
-    """Where a ``.tflite`` file leads outside itself, in a few words; None where it is whole."""
-    walk = _Walk(content)
+    """What is wrong with a ``.tflite`` file, in a few words; None where it is whole."""
+    file = FlatBuffer(content)
     try:
-        root = struct.unpack_from("<I", content)[0]
-        walk.follow(root, "Model")
-        codes, buffers = len(walk.tables(root, 1)), len(walk.tables(root, 4))
-        graphs = walk.tables(root, 2)
+        root = file.root
+        _follow(file, root, "Model")
+        codes, buffers = len(file.tables(root, 1)), file.tables(root, 4)
+        graphs = file.tables(root, 2)
         if not graphs:
             return "no graph in it"
         for graph in graphs:
-            tensors = walk.tables(graph, 0)
-            used = [*walk.integers(graph, 1), *walk.integers(graph, 2)]
-            for operator in walk.tables(graph, 3):
-                if walk.scalar(operator, 0) >= codes:
-                    return f"an operation without a kind at byte {operator}"
-                used += [*walk.integers(operator, 1), *walk.integers(operator, 2)]
-            if any(not -1 <= i < len(tensors) for i in used):
-                return "a tensor is used that is not there"
-            if any(walk.scalar(t, 2) >= buffers for t in tensors):
-                return "a tensor's values are not there"
+            if fault := _odd_graph(file, graph, codes, buffers):
+                return fault
     except (struct.error, ValueError, OverflowError) as e:
         return f"something leads outside its {len(content)} bytes ({e})"
     return None
+
+
+def read(path: str | Path) -> bytes:
+    """The bytes of a ``.tflite`` file that is whole.
+
+    Raises:
+        ModelError: the file is missing, not a TFLite model, damaged or cut off.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as e:
+        raise ModelError(f"{path} cannot be read ({e.strerror}): check the path") from e
+    if content[4:8] != b"TFL3":
+        raise ModelError(
+            f"expected a TFLite model. {path} is not one ({len(content)} bytes): "
+            "make one with edgecnn convert"
+        )
+    fault = damage(content)
+    if fault:
+        raise ModelError(f"{path} is damaged or cut off ({fault}): copy or convert it again")
+    return content

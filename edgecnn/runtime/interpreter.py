@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.errors import MissingExtra, ModelError
-from edgecnn.images import Floats
-from edgecnn.runtime.intact import damage
+from edgecnn.images import OWN_MEAN, OWN_STD, Floats, Preprocess
+from edgecnn.runtime.intact import read
 
 RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 """Import names of the run times, in the order in which they are tried."""
@@ -91,6 +91,9 @@ class Tensor:
 class Model:
     """A loaded ``.tflite`` file; one thread may use it at a time.
 
+    Args:
+        preprocess: what a byte means to the network; None for one of our own.
+
     Attributes:
         inputs, outputs: the :class:`Tensor` facts, in the file's order.
 
@@ -99,20 +102,17 @@ class Model:
             time lacks.
     """
 
-    def __init__(self, path: str | Path, threads: int | None = None, runtime: str | None = None):
+    def __init__(
+        self,
+        path: str | Path,
+        threads: int | None = None,
+        runtime: str | None = None,
+        preprocess: Preprocess | None = None,
+    ):
         self.path = Path(path)
-        try:
-            content = self.path.read_bytes()
-        except OSError as e:
-            raise ModelError(f"{path} cannot be read ({e.strerror}): check the path") from e
-        if content[4:8] != b"TFL3":
-            raise ModelError(
-                f"expected a TFLite model. {path} is not one ({len(content)} bytes): "
-                "make one with edgecnn convert"
-            )
-        fault = damage(content)
-        if fault:
-            raise ModelError(f"{path} is damaged or cut off ({fault}): copy or convert it again")
+        self._means = (preprocess.mean, preprocess.std) if preprocess else (OWN_MEAN, OWN_STD)
+        self._stored: npt.NDArray[Any] | None = None
+        content = read(self.path)
         module = runtime_module(runtime)
         self.threads = threads or default_threads()
         try:
@@ -127,10 +127,9 @@ class Model:
                 "pip install 'numpy<2', or pip install ai-edge-litert"
             ) from e
         except (ValueError, RuntimeError) as e:
-            first_line = (str(e).strip().splitlines() or ["unknown"])[0]
             raise ModelError(
-                f"{path} does not load ({first_line}): it is damaged or needs ops that this run "
-                "time lacks; convert it again"
+                f"{path} does not load ({_first_line(e)}): it is damaged or needs ops that this "
+                "run time lacks; convert it again"
             ) from e
         self._content = content  # the interpreter reads weights from it
         self.inputs = [_tensor(d) for d in inputs]
@@ -143,33 +142,69 @@ class Model:
 
         Args:
             stored: one array an input; a missing leading batch dimension of 1 is added.
+
+        Raises:
+            ModelError: the run time gave up on it.
         """
-        for index, tensor, array in zip(self._input_ids, self.inputs, stored, strict=True):
-            self._interpreter.set_tensor(index, array.reshape(tensor.shape))
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(i) for i in self._output_ids]
+        shaped = [a.reshape(t.shape) for a, t in zip(stored, self.inputs, strict=True)]
+        try:
+            for index, array in zip(self._input_ids, shaped, strict=True):
+                self._interpreter.set_tensor(index, array)
+            self._interpreter.invoke()
+            return [self._interpreter.get_tensor(i) for i in self._output_ids]
+        except (ValueError, RuntimeError) as e:
+            raise ModelError(
+                f"{self.path} does not run ({_first_line(e)}): it is damaged, or was given "
+                "another kind of input; convert it again"
+            ) from e
 
     def from_pixels(self, pixels: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
         """Run once on the bytes that :class:`edgecnn.images.Preprocess` made; stored outputs.
 
-        The bytes pass through untouched where the file's input is the byte mapping of
-        :func:`edgecnn.images.to_network` (uint8 with scale 1/128 and zero point 128), and are
-        quantised by formula otherwise.
+        What the file stores for each byte is looked up; bytes that are stored as they are, or less
+        128, pass through untouched.
         """
-        from edgecnn.images import ZERO_BYTE, to_network
-
-        tensor = self.inputs[0]
-        is_byte_mapping = abs(tensor.scale * ZERO_BYTE - 1) < 1e-4
-        if tensor.dtype == "uint8" and is_byte_mapping and tensor.zero_point == ZERO_BYTE:
-            return self.invoke(pixels)
-        if tensor.dtype == "int8" and is_byte_mapping and tensor.zero_point == 0:
-            return self.invoke(np.bitwise_xor(pixels, 0x80).view(np.int8))
-        return self.invoke(tensor.quantise(to_network(pixels)))
+        if self._stored is None:
+            self._stored = stored_bytes(self.inputs[0], *self._means)
+        if len(self._stored) == 0:
+            is_signed = self.inputs[0].dtype == "int8"
+            return self.invoke(np.bitwise_xor(pixels, 0x80).view(np.int8) if is_signed else pixels)
+        if len(self._stored) == 1:
+            return self.invoke(self._stored[0][pixels])
+        channels = [table[pixels[..., c]] for c, table in enumerate(self._stored)]
+        return self.invoke(np.stack(channels, axis=-1))
 
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> list[Floats]:
         """:meth:`from_pixels`, de-quantised: ``float32`` arrays with a leading dimension of 1."""
         outputs = self.from_pixels(pixels)
         return [t.dequantise(o) for t, o in zip(self.outputs, outputs, strict=True)]
+
+
+def stored_bytes(
+    tensor: Tensor, mean: tuple[float, ...], std: tuple[float, ...]
+) -> npt.NDArray[Any]:
+    """What a model's input stores for each byte that it sees as ``(byte - mean) / std``.
+
+    Args:
+        mean, std: one number each, or one a channel.
+
+    Returns:
+        ``(1, 256)`` or, a row a channel, ``(C, 256)`` of the tensor's type. ``(0, 256)`` where that
+        is, by at most one step, the byte itself (uint8) or the byte less 128 (int8): the way that
+        whoever calibrated with bytes meant it, and nothing to compute.
+    """
+    means, stds = np.broadcast_arrays(np.asarray(mean, np.float32), np.asarray(std, np.float32))
+    real = (np.arange(256, dtype=np.float32) - means[:, None]) / stds[:, None]
+    table = tensor.quantise(real)
+    if tensor.dtype in ("uint8", "int8"):
+        plain = np.arange(256) - (128 if tensor.dtype == "int8" else 0)
+        if np.abs(table.astype(np.int32) - plain).max() <= 1:
+            return table[:0]
+    return table
+
+
+def _first_line(e: Exception) -> str:
+    return (str(e).strip().splitlines() or ["unknown"])[0]
 
 
 def _tensor(details: dict[str, Any]) -> Tensor:

@@ -51,8 +51,6 @@ NETWORKS = ("compact", "dense")
 LARGEST_OWN_SIZE = 96
 SIDES = (8, 512)
 """Least and largest side of an input, in pixels."""
-ERROR_RATE = 0.01
-"""Share of wrong answers allowed among those at or above the threshold of the operating point."""
 
 
 def train(
@@ -137,7 +135,7 @@ def operating_point(run: Run, predict: Predict) -> dict[str, Any]:
 
 
 def _point(logits: Floats, targets: Labels) -> dict[str, Any]:
-    point = least_threshold(softmax(logits), targets, error_rate=ERROR_RATE)
+    point = least_threshold(softmax(logits), targets)
     return {**point, "measured_on": f"{len(targets)} validation pictures of the same folder"}
 
 

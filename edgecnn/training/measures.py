@@ -15,6 +15,9 @@ from edgecnn.images import Floats
 
 Counts = npt.NDArray[np.int64]
 
+ERROR_RATE = 0.01
+"""Share of wrong answers allowed among those at or above the threshold of the operating point."""
+
 
 def softmax(logits: Floats) -> Floats:
     """Probabilities along the last axis, same shape."""
@@ -62,7 +65,7 @@ def interval(right: int, of: int, z: float = 1.959964) -> tuple[float, float]:
 
 
 def least_threshold(
-    probabilities: Floats, targets: Counts, *, error_rate: float = 0.01
+    probabilities: Floats, targets: Counts, *, error_rate: float = ERROR_RATE
 ) -> dict[str, Any]:
     """The smallest threshold at which few of the answers given are wrong.
 
