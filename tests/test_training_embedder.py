@@ -276,7 +276,7 @@ def test_answers_are_pairs_and_do_not_depend_on_the_network(untrained: Run) -> N
         return [np.ones((len(pixels), 4), np.float32)]
 
     good, bad = (embedder.answers(untrained, p) for p in (by_colour, blind))
-    assert good.names == bad.names and good.groups == bad.groups and len(good) == embedder.PAIRS
+    assert good.names == bad.names and good.groups == bad.groups and len(good) == 6000
     assert good.figures == embedder.score(untrained, by_colour)
     assert good.figures["accuracy"] > 0.95 > 0.6 > bad.figures["accuracy"]
     assert np.mean(good.faults == 0) >= good.figures["accuracy"] - 0.01

@@ -25,10 +25,9 @@ from edgecnn.errors import DataError, needs
 from edgecnn.faces import verify
 from edgecnn.images import Floats, Image, Preprocess, decode_image, to_network
 from edgecnn.networks import build
-from edgecnn.report import plots
 from edgecnn.storage import whole_file
-from edgecnn.training import settings_for
-from edgecnn.training.answers import Answers, Vectors
+from edgecnn.training import pairs, settings_for
+from edgecnn.training.answers import Answers
 from edgecnn.training.embedder_report import write_report
 from edgecnn.training.fit import Progress, fit
 from edgecnn.training.losses import (
@@ -65,9 +64,6 @@ DEFAULTS: dict[str, Any] = {
 the weight of the identities beside a teacher (without one they weigh 1); ``start`` is a run whose
 network is trained further, without the stages; ``stage_faces`` and ``epoch_faces`` make an epoch,
 None for all there are."""
-
-PAIRS = 6000
-"""Verification pairs drawn from the held-out people, as many as LFW's protocol has."""
 
 TARGETS = "targets.npy"
 """The teacher's embeddings of the training faces, in the run folder while the training lasts."""
@@ -263,7 +259,7 @@ def _fit_whole(
         figures = {}
         if truth is not None:
             figures["cosine"] = float(np.mean(np.sum(embeddings * truth, axis=1)))
-        return figures | _verification(embeddings, held_out.persons, settings["seed"])
+        return figures | pairs.verification(embeddings, held_out.persons, settings["seed"])
 
     fit(model, batches, run, stage="whole", epochs=settings["epochs"], validate=validate,
         monitor="cosine" if teacher else "accuracy", patience=settings["patience"],
@@ -311,20 +307,6 @@ def _predict(model: Any, pixels: Image, batch: int = 256) -> Floats:
     return np.concatenate(parts)
 
 
-def _verification(
-    embeddings: Floats, persons: npt.NDArray[np.int64], seed: int
-) -> dict[str, float]:
-    pairs, same = verify.verification_pairs(persons, PAIRS, seed)
-    return _figures(np.sum(embeddings[pairs[:, 0]] * embeddings[pairs[:, 1]], axis=1), same)
-
-
-def _figures(scores: Floats, same: npt.NDArray[np.bool_]) -> dict[str, float]:
-    return {
-        "accuracy": float(verify.fold_accuracies(scores, same).mean()),
-        "tar_at_far_1e-3": verify.tar_at_far(scores, same, 1e-3),
-    }
-
-
 def samples(run: Run, part: str, count: int, seed: int) -> tuple[Image, npt.NDArray[np.int64]]:
     """Faces of a part in random order, as many of each person as they last, and their persons
     (-1 where unknown)."""
@@ -356,31 +338,10 @@ def _chosen(run: Run, part: str, count: int | None, seed: int) -> dict[str, str]
 
 
 def answers(run: Run, predict: Predict, part: str = "test") -> Answers:
-    """Pairs of faces of a part, decided at the threshold at which most are right: one person or
-    two. The pairs are those of the headline, so they do not depend on ``predict``."""
-    faces, seed = _part(run, part), run.facts["settings"]["seed"]
+    """Pairs of faces of a part, one person or two; which pairs does not depend on ``predict``."""
+    faces, people = _part(run, part), aligned.index(run.facts["settings"]["data"])
     embeddings = verify.normalise(predict(faces.pixels)[0])
-    pairs, same = verify.verification_pairs(faces.persons, PAIRS, seed)
-    scores = np.sum(embeddings[pairs[:, 0]] * embeddings[pairs[:, 1]], axis=1)
-    accepted = scores >= verify.best_threshold(scores, same)
-    people = aligned.index(run.facts["settings"]["data"])
-    who = [people[file] for file in faces.files]
-
-    def draw(i: int) -> bytes:
-        a, b = pairs[i]
-        return plots.picture(np.hstack([faces.pixels[a], faces.pixels[b]]), side=224)
-
-    return Answers(
-        figures=_figures(scores, same),
-        names=[f"{faces.files[a]}, {faces.files[b]}" for a, b in pairs],
-        groups=[tuple(dict.fromkeys((who[a], who[b]))) for a, b in pairs],
-        said=["one person" if yes else "two people" for yes in accepted],
-        notes=[f"{score:.2f}" for score in scores],
-        faults=(accepted != same).astype(np.int64),
-        draw=draw,
-        vectors=Vectors(faces.files, embeddings, lambda i: plots.picture(faces.pixels[i])),
-        sensitive=True,
-    )
+    return pairs.answers(faces, people, embeddings, run.facts["settings"]["seed"])
 
 
 def score(run: Run, predict: Predict, part: str = "test") -> dict[str, float]:
