@@ -98,8 +98,8 @@ def judge(comparison: Comparison, max_drop: float = MAX_DROP) -> None:
         raise ConversionError(
             f"int8 lost too much: {name} on the {part} data was {before:.4f} in float and is "
             f"{after:.4f} in int8, a drop of {comparison.drop:.4f}, at most {max_drop:g} is "
-            f"allowed{_worst(comparison)}: use more --calibration pictures, train longer, or raise "
-            "--max-drop"
+            f"allowed{_worst(comparison)}: see verification.html in the run, use more "
+            "--calibration pictures, train longer, or raise --max-drop"
         )
 
 

@@ -146,7 +146,7 @@ def test_the_error_names_the_worst_class(flipped: Comparison) -> None:
     with pytest.raises(ConversionError, match=r"worst is a, 1\.0000 in float and 0\.5000 .* of 2:"):
         verify.judge(flipped, 0.01)
     bare = answers("aaaaaa", groups=[()] * 6)
-    with pytest.raises(ConversionError, match=r"at most 0\.01 is allowed: use more"):
+    with pytest.raises(ConversionError, match=r"at most 0\.01 is allowed: see verif"):
         verify.judge(Comparison("test", answers(TRUTH, groups=[()] * 6), bare), 0.01)
 
 
