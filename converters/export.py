@@ -1,7 +1,7 @@
 """From a run folder to a bundle: the one entry of this package.
 
-Calibrate, convert, verify, measure the threshold again on the int8 file, write the bundle whole
-or not at all, and only after it has passed its own self-test.
+Calibrate, convert, verify (with a page beside the run), measure the threshold again on the int8
+file, write the bundle whole or not at all, and only after it has passed its own self-test.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converters import calibrate, flatbuffer, int8, metadata, verify
+from converters import activations, calibrate, flatbuffer, int8, metadata, verify, verify_report
 from converters.card import bundle_card, model_card
+from converters.faults import Finding
 from edgecnn import training
 from edgecnn.bundle import (
     ASSETS,
@@ -70,6 +71,7 @@ class Part:
         file: where it stands now.
         card: its model card, Markdown.
         golden: its arrays for ``golden.npz``.
+        verification: what stands about it in ``verification.json``, None for nothing.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Part:
     file: Path
     card: str
     golden: dict[str, npt.NDArray[Any]]
+    verification: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -213,12 +216,14 @@ def _convert(
         )
     if hasattr(task, "views"):
         inputs = task.views(run)
-    entries = {}
+    entries, findings = {}, list[Finding]()
     for name, preprocess in inputs.items():
         file, float_file = work / FILES[name], work / f"{name}.float.tflite"
-        pictures = work / "calibration.npy"
-        calibration = calibrate.pick(task, run.seen_through(preprocess), pictures, count, seed)
+        pictures, seen = work / "calibration.npy", run.seen_through(preprocess)
+        calibration = calibrate.pick(task, seen, pictures, count, seed)
         int8.convert(run.path / MODEL, pictures, file, float_file)
+        findings += calibration.findings
+        findings += activations.check(task, seen, file, calibration.pixels)
         labels = tuple(run.facts.get("labels", ())) if name == "classifier" else ()
         if name in metadata.OUTPUTS:
             metadata.write(file, name, preprocess, labels)
@@ -227,18 +232,25 @@ def _convert(
             input=preprocess,
             labels=labels,
             facts={f: run.facts[f] for f in facts} | {"float_bytes": float_file.stat().st_size},
-            calibration=calibration,
+            calibration=calibration.facts,
         )
     files = [work / entry.file for entry in entries.values()]
-    metrics = verify.verify(task, run, network, files, max_drop)
+    proof = verify.verify(task, run, network, files, findings)
+    try:
+        verify_report.write(run.path, kind, proof)
+    except StorageError:
+        text = "the run's folder cannot be written to, so it has no verification.html"
+        proof.findings.append(Finding("report", text))
+    verify.judge(proof, max_drop)
     if float_out is not None:
         shutil.copyfile(work / f"{kind}.float.tflite", float_out)
     parts = []
     for (name, entry), file in zip(entries.items(), files, strict=True):
-        entry = dataclasses.replace(entry, metrics=metrics)
+        entry = dataclasses.replace(entry, metrics=proof.metrics())
         golden = golden_outputs({name: Model(file)}, {name: golden_pictures(entry.input.shape)})
         card = model_card(name, entry, flatbuffer.read(file), run.facts)
-        parts.append(Part(name, entry, file, card, golden))
+        proven = proof.facts() if name == kind else None
+        parts.append(Part(name, entry, file, card, golden, proven))
     return parts
 
 
@@ -261,7 +273,8 @@ def _taken(bundle: Bundle, name: str) -> Part:
     card = bundle.path / f"{Path(entry.file).stem}.md"
     golden = {k: v for k, v in bundle.golden().items() if k.startswith(f"{name}.")}
     text = card.read_text("utf-8") if card.is_file() else f"# {entry.file}\n"
-    return Part(name, entry, bundle.path / entry.file, text, golden)
+    file, known = bundle.path / entry.file, verify_report.read(bundle.path)
+    return Part(name, entry, file, text, golden, known.get(name))
 
 
 def _people(
@@ -309,6 +322,9 @@ def write_bundle(
         np.savez_compressed(draft / GOLDEN, **arrays)
         if known.cohort is not None:
             known.cohort.save(draft / COHORT)
+        proven = {p.name: p.verification for p in parts if p.verification}
+        if proven:
+            verify_report.write_facts(draft, proven)
         (draft / CARD).write_text(bundle_card(manifest), "utf-8")
         hashes = {f.name: sha256_of(f) for f in sorted(draft.iterdir())}
         text = dataclasses.replace(manifest, files=hashes).to_json()

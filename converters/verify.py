@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from converters.compare import Comparison
+from converters.faults import Finding
 from edgecnn import networks
 from edgecnn.errors import ConversionError
 from edgecnn.images import Floats, Image, to_network
 from edgecnn.runtime.interpreter import Model
+from edgecnn.training.answers import Answers
 from edgecnn.training.run import Run
 
 MAX_DROP = 0.01
 """How much of the headline figure, a share of 1, an int8 file may lose unless told otherwise."""
+
+UNLIKE = 0.02
+"""How much less float may reach than when it was trained; another back end rounds differently."""
 
 Predict = Callable[[Image], list[Floats]]
 """``(N, H, W, C)`` uint8 to one float32 array an output, batch first."""
@@ -38,12 +44,18 @@ def float_predict(network: Any, batch: int = 64) -> Predict:
 
 
 def int8_predict(*models: Model) -> Predict:
-    """``.tflite`` files as the same function, de-quantised, one picture after the other. Of several
-    files each takes the pictures of its own size."""
+    """``.tflite`` files as the same function, de-quantised, one picture after the other. Each file
+    takes the pictures of its own size; others raise ConversionError."""
     fitting = {model.inputs[0].shape[1:]: model for model in models}
 
     def predict(pixels: Image) -> list[Floats]:
-        model = fitting.get(pixels.shape[1:], models[0])
+        model = fitting.get(pixels.shape[1:])
+        if model is None:
+            # The run time would take the bytes in another order, without a word.
+            raise ConversionError(
+                f"expected pictures of shape {' or '.join(map(str, fitting))}. Received: "
+                f"{pixels.shape[1:]}: convert a file for these too"
+            )
         runs = [model(one) for one in pixels]
         return [np.concatenate(output) for output in zip(*runs)]  # noqa: B905
 
@@ -56,43 +68,62 @@ def held_out(run: Run) -> str:
 
 
 def verify(
-    task: Any, run: Run, network: Any, files: Iterable[str | Path], max_drop: float = MAX_DROP
-) -> dict[str, dict[str, float]]:
-    """Score the float network and the int8 file, or files, on the same held-out data.
+    task: Any, run: Run, network: Any, files: Iterable[str | Path], findings: Sequence[Finding] = ()
+) -> Comparison:
+    """Ask the float network and the int8 file, or files, the same held-out samples.
 
     Args:
-        task: the run's module in ``edgecnn.training``; the first key of what its ``score``
-            returns is the headline figure, higher being better.
+        task: the run's module in ``edgecnn.training``; the first of its ``answers``' figures is
+            the headline, higher being better.
         network: the Keras network that ``files`` were converted from, each for another size.
-
-    Returns:
-        ``{"float": {...}, "int8": {...}}``, all figures of both.
-
-    Raises:
-        ConversionError: the headline figure fell by more than ``max_drop``.
+        findings: what is known to be doubtful already.
     """
     part = held_out(run)
-    float_scores = dict(task.score(run, float_predict(network), part))
-    int8_scores = dict(task.score(run, int8_predict(*map(Model, files)), part))
-    judge(float_scores, int8_scores, max_drop, part)
-    return {"float": float_scores, "int8": int8_scores}
+    before = task.answers(run, float_predict(network), part)
+    after = task.answers(run, int8_predict(*map(Model, files)), part)
+    found = [*findings, *_unlike_training(run, before, part)]
+    return Comparison(part, before, after, found)
 
 
-def judge(
-    float_scores: dict[str, float], int8_scores: dict[str, float], max_drop: float, part: str
-) -> None:
+def judge(comparison: Comparison, max_drop: float = MAX_DROP) -> None:
     """Compare the headline figures.
 
     Raises:
-        ConversionError: the second fell by more than ``max_drop`` below the first, or is no
-            number.
+        ConversionError: int8 fell by more than ``max_drop`` below float, or is no number.
     """
-    name = next(iter(float_scores))
-    before, after = float_scores[name], int8_scores[name]
+    name, part = comparison.headline, comparison.part
+    before, after = (a.figures[name] for a in (comparison.before, comparison.after))
     # Written so that a figure that is no number fails too; the slack is that of a float's text.
-    if not before - after <= max_drop + 1e-9:
+    if not comparison.drop <= max_drop + 1e-9:
         raise ConversionError(
             f"int8 lost too much: {name} on the {part} data was {before:.4f} in float and is "
-            f"{after:.4f} in int8, a drop of {before - after:.4f}, at most {max_drop:g} is "
-            "allowed: use more --calibration pictures, train longer, or raise --max-drop"
+            f"{after:.4f} in int8, a drop of {comparison.drop:.4f}, at most {max_drop:g} is "
+            f"allowed{_worst(comparison)}: see verification.html in the run, use more "
+            "--calibration pictures, train longer, or raise --max-drop"
         )
+
+
+def _worst(comparison: Comparison) -> str:
+    if not comparison.groups:
+        return ""
+    worst = comparison.groups[0]
+    return (
+        f"; worst is {worst.name}, {worst.before:.4f} in float and {worst.after:.4f} in int8 of "
+        f"{worst.samples}"
+    )
+
+
+def _unlike_training(run: Run, before: Answers, part: str) -> list[Finding]:
+    """Whether float still does what it did when it was trained: the figure falls where pictures
+    or preprocessing are others than then."""
+    name = next(iter(before.figures))
+    then, now = run.metrics.get(name), before.figures[name]
+    if part != "test" or then is None or then - now <= UNLIKE:
+        return []
+    return [
+        Finding(
+            "training",
+            f"the float network reaches a {name} of {now:.4f} on the {part} data, but {then:.4f} "
+            "when it was trained: have its pictures or its input changed since? Train it again",
+        )
+    ]

@@ -12,6 +12,8 @@ import pytest
 
 from edgecnn import training
 from edgecnn.images import Preprocess, to_network
+from edgecnn.report import plots
+from edgecnn.training.answers import Answers
 from edgecnn.training.run import MODEL, Run
 
 TINY = Path(__file__).parent / "tiny.tflite"
@@ -90,7 +92,7 @@ def install_tasks(patch: pytest.MonkeyPatch) -> None:
     """
     for task in NETWORKS:
         module = types.ModuleType(f"stub_{task}")
-        module.samples, module.score = _samples, _score  # type: ignore[attr-defined]
+        module.samples, module.answers = _samples, _answers  # type: ignore[attr-defined]
         if task != "detector":
             module.operating_point = _operating_point  # type: ignore[attr-defined]
         patch.setitem(sys.modules, module.__name__, module)
@@ -100,15 +102,25 @@ def install_tasks(patch: pytest.MonkeyPatch) -> None:
 def _samples(run: Run, part: str, count: int, seed: int) -> tuple[Any, Any]:
     shape = Preprocess.from_dict(run.facts["input"]).shape
     first = {"train": 0, "validation": 1000, "test": 2000}[part]
-    return pixels_of(shape, count, first + seed), np.zeros(count, np.int64)
+    return pixels_of(shape, count, first + seed), np.arange(count) % 3
 
 
-def _score(run: Run, predict: Any, part: str) -> dict[str, float]:
+def _answers(run: Run, predict: Any, part: str) -> Answers:
     pixels = _samples(run, part, 16, 0)[0]
     truth = run.load_model().predict_on_batch(to_network(pixels))
     truth = np.asarray(truth[0] if isinstance(truth, list) else truth)
     found = next(o for o in predict(pixels) if o.shape == truth.shape)
-    return {"likeness": float(1 - np.abs(truth - found).mean()), "pictures": len(pixels)}
+    apart = np.abs(truth - found).reshape(len(pixels), -1).mean(axis=1)
+    return Answers(
+        figures={"likeness": float(1 - apart.mean()), "pictures": len(pixels)},
+        names=[f"photo-of-ann-{i}.png" for i in range(len(pixels))],
+        groups=[(("ant", "bee", "cat")[i % 3],) for i in range(len(pixels))],
+        said=[f"{a:.4f}" for a in apart],
+        notes=["sure"] * len(pixels),
+        faults=(apart > 1e-4).astype(np.int64),
+        draw=lambda i: plots.picture(pixels[i]),
+        sensitive=run.task != "images",
+    )
 
 
 def _operating_point(run: Run, predict: Any) -> dict[str, Any]:

@@ -247,6 +247,44 @@ def test_perfect_outputs_score_one(trained: Path) -> None:
     assert figures["landmark_error"] == pytest.approx(0, abs=0.01)
 
 
+def test_answers_count_what_each_picture_lacks(trained: Path) -> None:
+    from edgecnn.training import detector
+    from edgecnn.training.run import Run
+
+    run = Run(trained)
+
+    def blind(pixels: np.ndarray[Any, Any]) -> list[Floats]:
+        n, h, w, _ = pixels.shape
+        return [np.zeros((n, h // s, w // s, c), np.float32) for s in (8, 16, 32)
+                for c in (1, 4, 10)]  # fmt: skip
+
+    found = detector.answers(run, blind, "test")
+    names = run.split["test"]
+    faces = detector.read_scenes(run.facts["settings"]["data"]).faces
+    assert found.names == names and found.faults.tolist() == [len(faces[n]) for n in names]
+    assert found.said == [f"{len(faces[n])} missed, 0 false" for n in names]
+    assert found.figures == detector.score(run, blind, "test") and found.figures["recall"] == 0
+    assert found.sureness is not None and len(found.sureness) == 0 and found.sensitive
+    assert found.draw(0)[:4] == b"\x89PNG"
+
+
+def test_originals_come_out_as_some_of_the_samples(trained: Path) -> None:
+    from edgecnn.images import Preprocess
+    from edgecnn.training import detector
+    from edgecnn.training.run import Run
+
+    run = Run(trained)
+    for turned in (False, True):
+        preprocess = Preprocess.from_dict(run.facts["input"])
+        preprocess = preprocess.turned() if turned else preprocess
+        seen = run.seen_through(preprocess)
+        for part, count, photos in (("train", 8, 4), ("test", 3, 3)):
+            pixels, _ = detector.samples(seen, part, count, seed=5)
+            prepared = [preprocess(p) for p in detector.originals(seen, part, count, seed=5)]
+            assert len(prepared) == photos
+            assert {p.tobytes() for p in prepared} <= {p.tobytes() for p in pixels}
+
+
 def test_training_again_goes_elsewhere(trained: Path) -> None:
     from edgecnn.training import detector
 

@@ -15,6 +15,7 @@ from edgecnn.data import aligned
 from edgecnn.data.augment_faces import augment_face
 from edgecnn.errors import DataError
 from edgecnn.images import Preprocess
+from edgecnn.training.run import Run
 
 SMALL = {
     "size": 32,
@@ -237,6 +238,54 @@ def test_identities_alone_teach_people_apart(people: Path, tmp_path: Path) -> No
     assert run.metrics["accuracy"] > 0.8
     pixels, persons = embedder.samples(run, "train", 32, seed=0)
     assert (pixels.shape, pixels.dtype, len(persons)) == ((32, 32, 32, 3), np.uint8, 32)
+
+
+@pytest.fixture
+def untrained(people: Path, tmp_path: Path) -> Run:
+    """A run of nobody's network: what calibration and verification ask of it does not depend on
+    one."""
+    run = Run.start(tmp_path / "run", "embedder", {"data": str(people), "seed": 0})
+    run.note(input=Preprocess((32, 32)).to_dict())
+    run.write_split({k: list(v) for k, v in aligned.split(aligned.index(people), 0).items()})
+    return run
+
+
+def test_samples_take_turns_among_people(untrained: Run) -> None:
+    from edgecnn.training import embedder
+
+    files = untrained.split["train"]
+    few = [f for f in files if f.endswith("/0.png")][:20]
+    many = [f for f in files if f.startswith(few[0][:4])]
+    untrained.write_split({"train": few[1:] + many, "validation": [], "test": []})
+    pixels, persons = embedder.samples(untrained, "train", 20, seed=1)
+    assert len(set(persons.tolist())) == 20  # although one has four faces of 23
+    photos = list(embedder.originals(untrained, "train", 20, seed=1))
+    preprocess = Preprocess.from_dict(untrained.facts["input"])
+    assert np.array_equal(pixels, np.stack([preprocess(p) for p in photos]))
+    assert not np.array_equal(pixels, embedder.samples(untrained, "train", 20, seed=2)[0])
+
+
+def test_answers_are_pairs_and_do_not_depend_on_the_network(untrained: Run) -> None:
+    from edgecnn.training import embedder
+
+    def by_colour(pixels: np.ndarray) -> list[np.ndarray]:
+        small = pixels[:, ::8, ::8].reshape(len(pixels), -1).astype(np.float32)
+        return [small - small.mean(axis=1, keepdims=True)]
+
+    def blind(pixels: np.ndarray) -> list[np.ndarray]:
+        return [np.ones((len(pixels), 4), np.float32)]
+
+    good, bad = (embedder.answers(untrained, p) for p in (by_colour, blind))
+    assert good.names == bad.names and good.groups == bad.groups and len(good) == 6000
+    assert good.figures == embedder.score(untrained, by_colour)
+    assert good.figures["accuracy"] > 0.95 > 0.6 > bad.figures["accuracy"]
+    assert np.mean(good.faults == 0) >= good.figures["accuracy"] - 0.01
+    for name, group in zip(good.names, good.groups, strict=True):
+        assert tuple(dict.fromkeys(f.split("/")[0] for f in name.split(", "))) == group
+    assert good.sensitive and good.sureness is None and len(set(bad.said)) == 1
+    assert good.vectors is not None
+    assert np.linalg.norm(good.vectors.values, axis=1) == pytest.approx(1)
+    assert list(good.vectors.names) == untrained.split["test"]
 
 
 def test_neither_teacher_nor_identities(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from photo_folder import make_photos
 from edgecnn.data.batches import LEAST_BATCHES, Batches
 from edgecnn.data.folders import label_of
 from edgecnn.errors import DataError, StorageError, TrainingError
-from edgecnn.images import Preprocess, read_image, to_network
+from edgecnn.images import Floats, Image, Preprocess, read_image, to_network
 from edgecnn.training import images
 from edgecnn.training.fit import Progress
 from edgecnn.training.run import CHECKPOINT, HISTORY, METRICS, MODEL, REPORT, RUN, SPLIT, Run
@@ -105,6 +105,23 @@ def test_samples_are_balanced_shuffled_and_drawn_once(trained: Run) -> None:
     assert (images.samples(trained, "train", 9, seed=1)[0] == pixels).all()
     assert (images.samples(trained, "train", 9, seed=2)[0] != pixels).any()
     assert len(images.samples(trained, "train", 1000)[1]) == 30
+
+
+def test_answers_are_in_the_order_of_the_split_and_give_the_score(trained: Run) -> None:
+    names, labels = trained.split["test"], trained.facts["labels"]
+
+    def always_bee(pixels: Image) -> list[Floats]:
+        return [np.tile(np.array([0, np.log(2), 0], np.float32), (len(pixels), 1))]
+
+    found = images.answers(trained, always_bee, "test")
+    assert found.names == names and len(found) == len(names) == 6
+    assert found.groups == [(label_of(n),) for n in names]
+    assert set(found.said) == {"bee"} and set(found.notes) == {"50 %"}
+    assert found.faults.tolist() == [int(label_of(n) != "bee") for n in names]
+    assert found.hits is not None and found.hits.tolist() == [label_of(n) == "bee" for n in names]
+    assert found.figures == images.score(trained, always_bee, "test")
+    assert found.figures["accuracy"] == pytest.approx(1 / len(labels)) and not found.sensitive
+    assert found.draw(0)[:4] == b"\x89PNG" and found.draw(0) != found.draw(5)
 
 
 def test_samples_name_a_picture_that_is_gone(photos: Path, trained: Run, tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ import pytest
 
 from edgecnn.training.measures import (
     accuracies,
+    calibration_error,
     confusion,
     cross_entropy,
     interval,
     least_threshold,
+    reliability,
     softmax,
 )
 
@@ -110,3 +112,40 @@ def test_least_threshold_agrees_with_trying_every_one() -> None:
         allowed = max(0.01, min(rates.values()))
         expected = min(t for t, rate in rates.items() if rate <= allowed)
         assert least_threshold(probabilities, targets)["threshold"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("sureness", "right", "expected"),
+    [
+        ([], "", 0.0),
+        ([1.0, 1.0], "11", 0.0),
+        ([0.9, 0.9], "10", 0.4),
+        ([0.9, 0.9, 0.6, 0.2], "1010", (2 * 0.4 + 0.4 + 0.2) / 4),
+        ([0.61, 0.66], "10", 0.135),  # one bin, (9/15, 10/15]
+        ([0.61, 0.67], "10", (0.39 + 0.67) / 2),  # two
+        ([0.0], "0", 0.0),
+    ],
+)
+def test_expected_calibration_error_by_hand(
+    sureness: list[float], right: str, expected: float
+) -> None:
+    hits = np.array([c == "1" for c in right], bool)
+    found = calibration_error(np.array(sureness, np.float32), hits)
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_calibration_error_against_a_second_implementation() -> None:
+    rng = np.random.default_rng(0)
+    sureness, right = rng.random(500), rng.random(500) < 0.7
+    expected = 0.0
+    for m in range(1, 16):
+        rows = [i for i, s in enumerate(sureness) if (m - 1) / 15 < s <= m / 15]
+        if rows:
+            apart = np.mean(right[rows]) - np.mean(sureness[rows])
+            expected += len(rows) / 500 * abs(apart)
+    assert calibration_error(sureness, right) == pytest.approx(expected, abs=1e-6)
+
+
+def test_bins_of_reliability() -> None:
+    table = reliability(np.array([0.2, 0.5, 0.50001, 1.0]), np.array([1, 0, 1, 1], bool), bins=2)
+    np.testing.assert_allclose(table, [[2, 0.35, 0.5], [2, 0.750005, 1.0]], rtol=1e-5)

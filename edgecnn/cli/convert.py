@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -59,8 +60,8 @@ def command(
 ) -> None:  # fmt: skip
     """Convert RUN to int8, prove that nothing was lost, and write a bundle.
 
-    The command fails, and writes nothing, where int8 is worse than float by more than --max-drop
-    on held-out data.
+    The command fails, and writes no bundle, where int8 is worse than float by more than --max-drop
+    on held-out data. RUN/verification.html shows every picture whose answer changed.
 
     The threshold below which a face is unknown is chosen by strangers, embeddings of whom travel
     in the bundle. The more people are enrolled, the more it takes; the camera finds out how much
@@ -81,19 +82,56 @@ def command(
     else:
         refuse_for_runs(context)
         bundle = convert_run(board=board, out=out, card=text, **options)
-    found = facts(bundle)
+    found = facts(bundle, options["run"])
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
     for name, model in found["models"].items():
         click.echo(f"{name:<12}{model['file']}, {model['int8_bytes']:,} bytes{_was(model)}")
-        for figure, value in model["int8"].items():
-            before = f"float {model['float'][figure]:.4f}  " if figure in model["float"] else ""
-            click.echo(f"  {figure:<22}{before}int8 {value:.4f}")
+        for line in table(model["float"], model["int8"], found["verification"].get(name, {})):
+            click.echo(f"  {line}")
     if point := found["operating_point"]:
         click.echo(f"threshold   {point['threshold']:.4f}{_asked(point)}, measured error rate "
                    f"{point['error_rate']:.5f} in {point['trials']:,} trials")  # fmt: skip
     click.echo(f"bundle      {found['bundle']}, for {found['target']}")
+    if found["report"]:
+        click.echo(f"report      {found['report']}: each picture whose answer changed")
+    for name, proof in found["verification"].items():
+        for finding in proof["findings"]:
+            click.echo(f"warning: {name}: {finding['text']}", err=True)
+
+
+def table(
+    before: dict[str, float], after: dict[str, float], proof: dict[str, Any]
+) -> Iterator[str]:
+    """Float and int8 side by side, and what the verification says beyond the figures.
+
+    Args:
+        proof: what stands about the model in ``verification.json``, empty for nothing.
+    """
+    if not before:
+        yield from (f"{name:<22}int8 {value:.4f}" for name, value in after.items())
+        return
+    rows = [(name, before.get(name, float("nan")), value, "") for name, value in after.items()]
+    if errors := proof.get("calibration_error"):
+        rows.append(("calibration error", errors["float"], errors["int8"], ""))
+    for worst in proof.get("groups", [])[:1]:
+        called = f"worst: {worst.get('name', 'one person')}"
+        rows.append((called, worst["float"], worst["int8"], f"  of {worst['samples']}"))
+    wide = max(22, *(len(row[0]) + 2 for row in rows))
+    yield f"{'':<{wide}}{'float':>8}{'int8':>9}{'change':>9}"
+    for name, was, now, note in rows:
+        yield f"{name:<{wide}}{was:8.4f}{now:9.4f}{now - was:+9.4f}{note}"
+    if proof:
+        yield (
+            f"flips: {proof['worse']} worse, {proof['better']} better of {proof['samples']:,} on "
+            f"{proof['part']} data; same answer in {100 * proof['agreement']:.2f} %"
+        )
+    if cosine := proof.get("cosine"):
+        yield (
+            f"cosine of float and int8: mean {cosine['mean']:.4f}, 5th percentile "
+            f"{cosine['percentile_5']:.4f}, worst {cosine['worst']:.4f}"
+        )
 
 
 def convert_run(run: Path, parts: Path | None, calibration: int, **options: Any) -> Bundle:
@@ -119,12 +157,21 @@ def _was(model: dict[str, Any]) -> str:
     return f" (float {model['float_bytes']:,})" if model["float_bytes"] else ""
 
 
-def facts(bundle: Bundle) -> dict[str, Any]:
-    """What was made: bundle, task, target, sizes and figures of each model, operating point."""
+def facts(bundle: Bundle, run: Path | None) -> dict[str, Any]:
+    """What was made: bundle, task, target, sizes and figures of each model, operating point, how
+    int8 compares with float, and the page about it where there is one.
+
+    Args:
+        run: None for a model from elsewhere, of which there is no float network.
+    """
     from dataclasses import asdict
 
-    manifest = bundle.manifest
+    from converters import verify_report
+
+    manifest, report = bundle.manifest, run and run / verify_report.PAGE
     return {
+        "report": str(report) if report and report.is_file() else None,
+        "verification": verify_report.read(bundle.path),
         "bundle": str(bundle.path),
         "task": manifest.task,
         "target": manifest.target,

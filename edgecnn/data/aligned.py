@@ -65,7 +65,7 @@ def load(folder: str | Path, people: Mapping[str, str], preprocess: Preprocess) 
     Raises:
         DataError: a file of the index is missing or broken.
     """
-    read = _reader(Path(folder))
+    read = reader(folder)
     files = list(people)
     pixels = np.empty((len(files), *preprocess.shape), np.uint8)
 
@@ -180,7 +180,10 @@ def _index(folder: Path) -> Iterator[tuple[str, str]]:
         yield f"{p.parent.name}/{p.name}", p.parent.name
 
 
-def _reader(folder: Path) -> Callable[[str], bytes]:
+def reader(folder: str | Path) -> Callable[[str], bytes]:
+    """A function from a file of the index to its bytes, in the folder or in one of its zips; it
+    raises DataError where the file cannot be read."""
+    folder = Path(folder)
     zips = {p.stem: zipfile.ZipFile(p) for p in folder.glob("*.zip")}
 
     def read(file: str) -> bytes:

@@ -122,7 +122,7 @@ def _inline(png: bytes) -> str:
 
 def _is_number(text: str) -> bool:
     bare = text.replace(",", "").replace("%", "").replace("–", "").strip()
-    return not bare or bare.lstrip("-").replace(".", "", 1).replace("e-", "", 1).isdigit()
+    return not bare or bare.lstrip("+-").replace(".", "", 1).replace("e-", "", 1).isdigit()
 
 
 STYLE = """

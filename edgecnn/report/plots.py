@@ -122,6 +122,27 @@ def trade_off(
     return _png(figure)
 
 
+def reliability(bins: Mapping[str, npt.NDArray[np.floating]], *, dark: bool = False) -> bytes:
+    """How right answers are by how sure they are; the larger a dot, the more answers.
+
+    Args:
+        bins: two names and their ``(B, 3)`` answers, mean sureness and share right, 0…1.
+    """
+    figure, (ax,) = _panels(1, dark, (4.6, 4.0))
+    style = DARK if dark else LIGHT
+    ax.plot([0, 100], [0, 100], color=style["ink"], lw=1.2, ls="--")
+    for (name, table), colour, marker in zip(bins.items(), style["lines"], "os", strict=True):
+        count, sure, right = np.asarray(table)[np.asarray(table)[:, 0] > 0].T
+        ax.plot(100 * sure, 100 * right, color=colour, lw=1.5, label=name)
+        sizes = 12 + 150 * count / max(1.0, count.sum())
+        ax.scatter(100 * sure, 100 * right, sizes, color=colour, marker=marker, alpha=0.7)
+    ax.set_xlabel("% sure", fontsize=9, color=style["ink"])
+    ax.set_ylabel("% right", fontsize=9, color=style["ink"])
+    ax.grid(color=style["grid"], lw=0.8)
+    ax.legend(frameon=False, fontsize=8, labelcolor=style["ink"])
+    return _png(figure)
+
+
 def confusion_matrix(
     table: npt.NDArray[np.int64], labels: Sequence[str], *, dark: bool = False
 ) -> bytes:

@@ -17,7 +17,8 @@ TASKS = {
     "detector": "edgecnn.training.detector",
     "faces": "edgecnn.training.people",
 }
-"""Task to module, which has ``DEFAULTS`` (its settings), ``train``, ``samples`` and ``score``."""
+"""Task to module, which has ``DEFAULTS`` (its settings) and ``train``; where it trains a network
+also ``samples`` and ``originals`` to calibrate with, ``answers`` and ``score`` to verify with."""
 
 # Both are read once, when Keras and TensorFlow are first imported; the user's own choice stands.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

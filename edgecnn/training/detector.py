@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from edgecnn.networks import resized
 from edgecnn.networks.detector import detector
 from edgecnn.runtime.interpreter import Tensor
 from edgecnn.training import settings_for
+from edgecnn.training.answers import Answers
 from edgecnn.training.cells import CellLoss, joined, targets
-from edgecnn.training.detector_report import write_report
+from edgecnn.training.detector_report import marked, write_report
 from edgecnn.training.fit import Progress, fit
 from edgecnn.training.run import Run
 
@@ -206,13 +207,11 @@ def samples(
         each.
     """
     scenes, preprocess = _opened(run)
-    names = run.split[part]
     rng = np.random.default_rng(seed)
-    names = [names[k] for k in rng.permutation(len(names))]
+    names = _shuffled(run, part, rng)
+    plain = _plain(scenes, names[: _as_they_are(part, count)], [preprocess])
     if part != "train":
-        pictures, truth = _plain(scenes, names[:count], [preprocess])
-        return np.stack(pictures), truth
-    plain = _plain(scenes, names[: (count + 1) // 2], [preprocess])
+        return np.stack(plain[0]), plain[1]
     composer = _composer(scenes, names[: 4 * count], preprocess.size_wh)
     moved = _composed(composer, preprocess, count - len(plain[0]), seed)
     order = rng.permutation(count)
@@ -220,13 +219,44 @@ def samples(
     return np.stack([pictures[k] for k in order]), [truth[k] for k in order]
 
 
+def originals(run: Run, part: str, count: int, seed: int = 0) -> Iterator[Image]:
+    """The photos that :func:`samples` shows as they are, ``(H, W, 3)`` uint8 BGR."""
+    scenes, _ = _opened(run)
+    names = _shuffled(run, part, np.random.default_rng(seed))
+    for name in names[: _as_they_are(part, count)]:
+        yield from scenes.read([name])
+
+
+def answers(run: Run, predict: Predict, part: str) -> Answers:
+    """Faces missed and boxes that are none, in each photo of a part, at the run's thresholds."""
+    scenes, preprocess = _opened(run)
+    names = run.split[part]
+    pictures, truth = _plain(scenes, names, _both(preprocess))
+    threshold, nms_iou = run.facts["score_threshold"], run.facts["nms_iou"]
+    found = find(predict, pictures, threshold, nms_iou)
+    together = hits(found, truth)
+    each = [hits([f], [t]) for f, t in zip(found, truth, strict=True)]
+    missed = np.array([one.faces - int(one.right.sum()) for one in each], np.int64)
+    false = np.array([int((~one.right).sum()) for one in each], np.int64)
+    return Answers(
+        figures=together.at(threshold),
+        names=names,
+        groups=[()] * len(names),
+        said=[f"{m} missed, {f} false" for m, f in zip(missed, false, strict=True)],
+        notes=[f"{int(one.right.sum())} of {one.faces} found" for one in each],
+        faults=missed + false,
+        draw=lambda i: marked(pictures[i], truth[i], found[i][0]),
+        sureness=together.scores,
+        hits=together.right,
+        legend="Green: labelled. Red: found.",
+        sensitive=True,
+    )
+
+
 def score(run: Run, predict: Predict, part: str) -> dict[str, float]:
     """``recall``, ``false_boxes`` a picture and ``landmark_error`` (percent of the distance of the
     eyes) on a part of the run's photos, at the run's own thresholds."""
-    scenes, preprocess = _opened(run)
-    pictures, truth = _plain(scenes, run.split[part], _both(preprocess))
-    threshold, nms_iou = run.facts["score_threshold"], run.facts["nms_iou"]
-    return hits(find(predict, pictures, threshold, nms_iou), truth).at(threshold)
+    return answers(run, predict, part).figures
 
 
 def views(run: Run) -> dict[str, Preprocess]:
@@ -304,6 +334,16 @@ def _thresholds(
         threshold = max(LOWEST_THRESHOLD, found.threshold(false_boxes))
         best = max(best, (found.at(threshold)["recall"], threshold, iou))
     return {"score_threshold": round(best[1], 4), "nms_iou": best[2]}
+
+
+def _shuffled(run: Run, part: str, rng: np.random.Generator) -> list[str]:
+    names: list[str] = run.split[part]
+    return [names[k] for k in rng.permutation(len(names))]
+
+
+def _as_they_are(part: str, count: int) -> int:
+    """How many of the samples are photos; the others are made of some."""
+    return (count + 1) // 2 if part == "train" else count
 
 
 def _opened(run: Run) -> tuple[Scenes, Preprocess]:

@@ -89,8 +89,6 @@ def _worst(
     found: Sequence[Faces],
     threshold: float,
 ) -> page.Section:
-    import cv2
-
     worst = []
     for k, (faces, (boxes, scores, marks)) in enumerate(zip(truth, found, strict=True)):
         one = hits([(boxes, scores, marks)], [faces])
@@ -101,13 +99,21 @@ def _worst(
             worst.append((missed + float(false.sum()), missed, len(false), k))
     shown = []
     for _, missed, false_count, k in sorted(worst, reverse=True)[:SHOWN]:
-        picture = np.ascontiguousarray(pictures[k][..., ::-1])
         kept = found[k][1] >= threshold
-        for boxes, colour in ((truth[k][:, :4], GREEN), (found[k][0][kept], RED)):
-            for box in boxes:
-                x0, y0, x1, y1 = (int(v) for v in box)
-                cv2.rectangle(picture, (x0, y0), (x1, y1), colour, 2)
-        png = cv2.imencode(".png", picture)[1].tobytes()
+        png = marked(pictures[k], truth[k], found[k][0][kept])
         shown.append((png, f"{missed} missed, {false_count} false", names[k]))
     html = page.paragraph("Green: labelled. Red: found.") + page.gallery(shown)
     return page.Section("The worst mistakes", html if shown else page.paragraph("None."))
+
+
+def marked(picture: Image, truth: Floats, boxes: Floats) -> bytes:
+    """A PNG of an ``(H, W, 3)`` RGB picture with its faces, ``(N, 14)``, in green and the boxes
+    that were found, ``(M, 4)``, in red."""
+    import cv2
+
+    drawn = np.ascontiguousarray(picture[..., ::-1])
+    for some, colour in ((truth[:, :4], GREEN), (boxes, RED)):
+        for box in some:
+            x0, y0, x1, y1 = (int(v) for v in box)
+            cv2.rectangle(drawn, (x0, y0), (x1, y1), colour, 2)
+    return bytes(cv2.imencode(".png", drawn)[1])

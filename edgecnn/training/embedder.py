@@ -10,7 +10,7 @@ with an additive angular margin.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,14 @@ import numpy.typing as npt
 from edgecnn.data import aligned
 from edgecnn.data.aligned import split as split
 from edgecnn.data.augment_faces import augment_face
+from edgecnn.data.balance import in_turns
 from edgecnn.errors import DataError, needs
 from edgecnn.faces import verify
-from edgecnn.images import Floats, Image, Preprocess, to_network
+from edgecnn.images import Floats, Image, Preprocess, decode_image, to_network
 from edgecnn.networks import build
 from edgecnn.storage import whole_file
-from edgecnn.training import settings_for
+from edgecnn.training import pairs, settings_for
+from edgecnn.training.answers import Answers
 from edgecnn.training.embedder_report import write_report
 from edgecnn.training.fit import Progress, fit
 from edgecnn.training.losses import (
@@ -62,9 +64,6 @@ DEFAULTS: dict[str, Any] = {
 the weight of the identities beside a teacher (without one they weigh 1); ``start`` is a run whose
 network is trained further, without the stages; ``stage_faces`` and ``epoch_faces`` make an epoch,
 None for all there are."""
-
-PAIRS = 6000
-"""Verification pairs drawn from the held-out people, as many as LFW's protocol has."""
 
 TARGETS = "targets.npy"
 """The teacher's embeddings of the training faces, in the run folder while the training lasts."""
@@ -260,7 +259,7 @@ def _fit_whole(
         figures = {}
         if truth is not None:
             figures["cosine"] = float(np.mean(np.sum(embeddings * truth, axis=1)))
-        return figures | _verification(embeddings, held_out.persons, settings["seed"])
+        return figures | pairs.verification(embeddings, held_out.persons, settings["seed"])
 
     fit(model, batches, run, stage="whole", epochs=settings["epochs"], validate=validate,
         monitor="cosine" if teacher else "accuracy", patience=settings["patience"],
@@ -308,38 +307,46 @@ def _predict(model: Any, pixels: Image, batch: int = 256) -> Floats:
     return np.concatenate(parts)
 
 
-def _verification(
-    embeddings: Floats, persons: npt.NDArray[np.int64], seed: int
-) -> dict[str, float]:
-    pairs, same = verify.verification_pairs(persons, PAIRS, seed)
-    scores = np.sum(embeddings[pairs[:, 0]] * embeddings[pairs[:, 1]], axis=1)
-    return {
-        "accuracy": float(verify.fold_accuracies(scores, same).mean()),
-        "tar_at_far_1e-3": verify.tar_at_far(scores, same, 1e-3),
-    }
-
-
 def samples(run: Run, part: str, count: int, seed: int) -> tuple[Image, npt.NDArray[np.int64]]:
-    """Faces of a part in random order, and their persons (-1 where unknown)."""
+    """Faces of a part in random order, as many of each person as they last, and their persons
+    (-1 where unknown)."""
     faces = _part(run, part, count, seed)
     return faces.pixels, faces.persons
 
 
+def originals(run: Run, part: str, count: int, seed: int) -> Iterator[Image]:
+    """The faces of :func:`samples`, in its order, as they are: ``(H, W, 3)`` uint8 BGR."""
+    read = aligned.reader(run.facts["settings"]["data"])
+    return (decode_image(read(file), file) for file in _chosen(run, part, count, seed))
+
+
 def _part(run: Run, part: str, count: int | None = None, seed: int = 0) -> aligned.AlignedFaces:
+    data = run.facts["settings"]["data"]
+    people = _chosen(run, part, count, seed)
+    return aligned.load(data, people, Preprocess.from_dict(run.facts["input"]))
+
+
+def _chosen(run: Run, part: str, count: int | None, seed: int) -> dict[str, str]:
+    """Files and their people: the whole part in the order of the split, or some of it."""
     people = aligned.index(run.facts["settings"]["data"])
     files = run.split[part]
-    if count is not None and count < len(files):
-        chosen = np.random.default_rng(seed).choice(len(files), count, replace=False)
-        files = [files[i] for i in chosen]
-    preprocess = Preprocess.from_dict(run.facts["input"])
-    return aligned.load(run.facts["settings"]["data"], {f: people[f] for f in files}, preprocess)
+    if count is not None:
+        numbers = {person: i for i, person in enumerate(sorted({people[f] for f in files}))}
+        groups = np.array([numbers[people[f]] if people[f] else -1 for f in files], np.int64)
+        files = [files[i] for i in in_turns(groups, count, seed)]
+    return {file: people[file] for file in files}
+
+
+def answers(run: Run, predict: Predict, part: str = "test") -> Answers:
+    """Pairs of faces of a part, one person or two; which pairs does not depend on ``predict``."""
+    faces, people = _part(run, part), aligned.index(run.facts["settings"]["data"])
+    embeddings = verify.normalise(predict(faces.pixels)[0])
+    return pairs.answers(faces, people, embeddings, run.facts["settings"]["seed"])
 
 
 def score(run: Run, predict: Predict, part: str = "test") -> dict[str, float]:
     """Verification accuracy and TAR at FAR 1e-3 on held-out people, 0…1."""
-    faces = _part(run, part)
-    embeddings = verify.normalise(predict(faces.pixels)[0])
-    return _verification(embeddings, faces.persons, run.facts["settings"]["seed"])
+    return answers(run, predict, part).figures
 
 
 def strangers(run: Run) -> dict[str, aligned.AlignedFaces]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.data.balance import in_turns
 from edgecnn.data.batches import Batches
 from edgecnn.data.folders import PARTS, Photos, counts, label_of, list_photos, read_photos, split
 from edgecnn.errors import DataError, TrainingError, needs
-from edgecnn.images import Floats, Image, Preprocess, decode_image, to_network
+from edgecnn.images import Floats, Image, Preprocess, decode_image, read_image, to_network
 from edgecnn.networks import build
+from edgecnn.report import plots
 from edgecnn.training import settings_for
+from edgecnn.training.answers import Answers
 from edgecnn.training.fit import Progress, fit
 from edgecnn.training.images_report import write_report
 from edgecnn.training.measures import accuracies, confusion, cross_entropy, least_threshold, softmax
@@ -97,30 +100,55 @@ def samples(run: Run, part: str, count: int | None = None, seed: int = 0) -> tup
     Raises:
         DataError: a picture is gone or broken since the training.
     """
-    names = run.split[part]
-    labels = run.facts["labels"]
-    targets = np.array([labels.index(label_of(name)) for name in names], np.int64)
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(names))
-    # How many of its class stand before each picture; sorted by that, the classes take turns.
-    turn = np.zeros(len(names), np.int64)
-    for label in range(len(labels)):
-        mine = targets[order] == label
-        turn[mine] = np.arange(mine.sum())
-    chosen = rng.permutation(order[np.argsort(turn, kind="stable")][:count])
-    photos = read_photos(
-        run.facts["settings"]["data"],
-        [names[i] for i in chosen],
-        Preprocess.from_dict(run.facts["input"]),
+    return _read_part(run, _chosen(run, part, count, seed))
+
+
+def originals(run: Run, part: str, count: int | None = None, seed: int = 0) -> Iterator[Image]:
+    """The photos of :func:`samples`, in its order, as they are: ``(H, W, 3)`` uint8 BGR."""
+    root = Path(run.facts["settings"]["data"])
+    return (read_image(root / name) for name in _chosen(run, part, count, seed))
+
+
+def answers(run: Run, predict: Predict, part: str) -> Answers:
+    """What ``predict`` takes each picture of a part for, and the probability it gives that."""
+    names, labels = run.split[part], run.facts["labels"]
+    pixels, targets = _read_part(run, names)
+    (logits,) = predict(pixels)
+    chosen, probabilities = logits.argmax(axis=1), softmax(logits)
+    sureness = probabilities.max(axis=1)
+    order = run.facts["input"]["order"]
+    return Answers(
+        figures=accuracies(confusion(chosen, targets, len(labels))),
+        names=names,
+        groups=[(labels[t],) for t in targets],
+        said=[labels[c] for c in chosen],
+        notes=[f"{100 * s:.0f} %" for s in sureness],
+        faults=(chosen != targets).astype(np.int64),
+        draw=lambda i: plots.picture(pixels[i], order=order),
+        sureness=sureness,
+        hits=chosen == targets,
     )
-    return photos.pixels, targets[chosen]
 
 
 def score(run: Run, predict: Predict, part: str) -> dict[str, float]:
     """``accuracy``, the headline, and ``balanced_accuracy`` of ``predict`` on a part."""
-    pixels, targets = samples(run, part)
-    (logits,) = predict(pixels)
-    return accuracies(confusion(logits.argmax(axis=1), targets, len(run.facts["labels"])))
+    return answers(run, predict, part).figures
+
+
+def _chosen(run: Run, part: str, count: int | None, seed: int) -> list[str]:
+    names: list[str] = run.split[part]
+    return [names[i] for i in in_turns(_targets(run, names), count, seed)]
+
+
+def _targets(run: Run, names: Sequence[str]) -> Labels:
+    labels = run.facts["labels"]
+    return np.array([labels.index(label_of(name)) for name in names], np.int64)
+
+
+def _read_part(run: Run, names: Sequence[str]) -> tuple[Image, Labels]:
+    preprocess = Preprocess.from_dict(run.facts["input"])
+    photos = read_photos(run.facts["settings"]["data"], names, preprocess)
+    return photos.pixels, _targets(run, names)
 
 
 def operating_point(run: Run, predict: Predict) -> dict[str, Any]:

@@ -50,6 +50,37 @@ def accuracies(table: Counts) -> dict[str, float]:
     }
 
 
+BINS = 15
+"""Bins of the expected calibration error: Guo et al., ICML 2017, section 5."""
+
+
+def reliability(sureness: Floats, right: npt.NDArray[np.bool_], bins: int = BINS) -> Floats:
+    """How often answers are right, by how sure they are, in bins of equal width.
+
+    Args:
+        sureness: ``(N,)`` 0…1; bin m holds what is above (m - 1) / bins and at most m / bins
+            (Guo et al. 2017, equation 1; 0 goes to the first bin).
+        right: ``(N,)``.
+
+    Returns:
+        ``(bins, 3)``: answers in the bin, their mean sureness and the share of them that is
+        right; 0 where a bin is empty.
+    """
+    edges = np.arange(1, bins) / bins
+    place = np.digitize(np.asarray(sureness, np.float64), edges, right=True)
+    count = np.bincount(place, minlength=bins)
+    sums = [np.bincount(place, np.asarray(w, np.float64), bins) for w in (sureness, right)]
+    shares = [s / np.maximum(1, count) for s in sums]
+    return np.stack([count, *shares], axis=1).astype(np.float32)
+
+
+def calibration_error(sureness: Floats, right: npt.NDArray[np.bool_], bins: int = BINS) -> float:
+    """Expected calibration error, 0…1: the mean distance of sureness and share right over the bins
+    of :func:`reliability`, weighted by their answers (Guo et al. 2017, equation 3). 0 of none."""
+    count, sure, share = reliability(sureness, right, bins).T
+    return float(np.sum(count * np.abs(sure - share)) / max(1.0, float(count.sum())))
+
+
 def interval(right: int, of: int, z: float = 1.959964) -> tuple[float, float]:
     """The interval of a share: Wilson, J. Amer. Stat. Assoc. 22 (1927) 209; (0, 1) of 0.
 

@@ -198,7 +198,7 @@ class Run:
         """
         try:
             return networks.load(self.path / MODEL)
-        except (OSError, ValueError) as e:
+        except (OSError, ValueError, TypeError) as e:  # TypeError: a layer of an earlier version
             raise DataError(
                 f"{self.path / MODEL} cannot be loaded ({str(e).splitlines()[0]}): train again"
             ) from e
