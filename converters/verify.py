@@ -30,10 +30,13 @@ Predict = Callable[[Image], list[Floats]]
 def float_predict(network: Any, batch: int = 64) -> Predict:
     """A Keras network as a function of bytes; pictures may have another size than its input where
     its weights fit."""
+    fitting = {tuple(network.input.shape[1:]): network}
 
     def predict(pixels: Image) -> list[Floats]:
-        alike = tuple(network.input.shape[1:]) == pixels.shape[1:]
-        learner = network if alike else networks.resized(network, pixels.shape[1:])
+        shape = pixels.shape[1:]
+        if shape not in fitting:
+            fitting[shape] = networks.resized(network, shape)
+        learner = fitting[shape]
         parts = []
         for start in range(0, len(pixels), batch):
             outputs = learner.predict_on_batch(to_network(pixels[start : start + batch]))

@@ -48,6 +48,9 @@ class Op:
     code: int | None = None
 
 
+OUTSIDE = 4096
+"""Where values behind the tables begin."""
+
 OPTIONS = {
     "AVERAGE_POOL_2D": "Pool2D", "CONCATENATION": "Concatenation", "CONV_2D": "Conv2D",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2D", "FULLY_CONNECTED": "FullyConnected",
@@ -74,7 +77,10 @@ def write(path: Path, tensors: dict[str, T], operations: Sequence[Op], subgraphs
     model.subgraphs = [graph] * subgraphs
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
-    path.write_bytes(bytes(builder.Output()))
+    content = bytes(builder.Output())
+    behind = sum(int(np.prod(t.shape)) for t in tensors.values() if t.outside)
+    assert not behind or len(content) < OUTSIDE
+    path.write_bytes(content.ljust(OUTSIDE + behind, b"\0") if behind else content)
     return path
 
 
@@ -92,7 +98,7 @@ def _tensor(model: Any, name: str, facts: T) -> Any:
         stored = np.broadcast_to(np.asarray(facts.values, facts.dtype), facts.shape)
         buffer.data = np.frombuffer(stored.tobytes(), np.uint8)
     if facts.outside:
-        buffer.offset, buffer.size = 4096, int(np.prod(facts.shape))
+        buffer.offset, buffer.size = OUTSIDE, int(np.prod(facts.shape))
     if facts.values is not None or facts.outside:
         tensor.buffer = len(model.buffers)
         model.buffers.append(buffer)

@@ -74,6 +74,14 @@ def test_stored_values(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_values_behind_the_tables_must_be_there(tmp_path: Path) -> None:
+    tensors = {"x": T((1, 8)), "w": T((8,), outside=True), "y": T((1, 8))}
+    path = write(tmp_path / "m.tflite", tensors, [Op("ADD", ["x", "w"], ["y"])])
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelError, match="8 bytes of values at 4096"):
+        flatbuffer.read(path)
+
+
 def test_an_operation_newer_than_the_schema_has_its_number(tmp_path: Path) -> None:
     tensors = {"x": T((1, 8)), "y": T((1, 8))}
     path = write(tmp_path / "m.tflite", tensors, [Op("NEWER", ["x"], ["y"], code=250)])

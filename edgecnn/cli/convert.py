@@ -86,8 +86,9 @@ def command(
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
+    wide = max(map(len, found["models"])) + 2
     for name, model in found["models"].items():
-        click.echo(f"{name:<12}{model['file']}, {model['int8_bytes']:,} bytes{_was(model)}")
+        click.echo(f"{name:<{wide}}{model['file']}, {model['int8_bytes']:,} bytes{_was(model)}")
         for line in table(model["float"], model["int8"], found["verification"].get(name, {})):
             click.echo(f"  {line}")
     if point := found["operating_point"]:

@@ -125,6 +125,11 @@ def _odd_graph(file: FlatBuffer, graph: int, codes: int, buffers: list[int]) -> 
         if buffer >= len(buffers):
             return "a tensor's values are not there"
         stored = file.vector(buffers[buffer], 0, 1)[1]
+        offset, size = (int(file.scalar(buffers[buffer], slot, "q")) for slot in (1, 2))
+        if offset > 1:  # the values stand behind the tables, as those of files above 2 GB do
+            if size < 0 or offset + size > len(file.content):
+                return f"{size} bytes of values at {offset}"
+            stored = size
         if fault := _odd_tensor(file, tensor, stored):
             return fault
         is_empty = 0 in file.integers(tensor, 0)
