@@ -78,7 +78,7 @@ def test_each_package_is_typed(names: set[str], package: str) -> None:
 
 def test_the_models_are_inside_and_whole(wheel: zipfile.ZipFile, names: set[str]) -> None:
     manifest = json.loads(wheel.read("edgecnn/assets/manifest.json"))
-    assert set(manifest["models"]) == {"detector", "embedder"}
+    assert set(manifest["models"]) == {"detector", "detector-portrait", "embedder"}
     assert {f"edgecnn/assets/{file}" for file in manifest["files"]} <= names
     assert {"edgecnn/assets/golden.npz", "edgecnn/assets/card.md"} <= names
 
