@@ -14,7 +14,6 @@ looked into here, since two of its properties depend on the converter's good wil
 from __future__ import annotations
 
 import importlib.util
-import os
 import signal
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from converters import flatbuffer
 from edgecnn import networks
 from edgecnn.errors import ConversionError, needs
 from edgecnn.images import ZERO_BYTE, Image, to_network
+from edgecnn.runtime.child import environment
 
 TIMEOUT_S = 1800.0
 """Long enough for 256 pictures through a network of 100 million multiply-accumulates."""
@@ -70,14 +70,11 @@ def convert(
         str(calibration or ""),
         str(out),
     ]
-    root = str(Path(__file__).resolve().parents[1])
-    path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH")) if p)
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    environment = {**os.environ, **quiet, "PYTHONPATH": path, "KERAS_BACKEND": "tensorflow"}
     try:
         child = subprocess.run(
             [*command, *([str(float_out)] if float_out else [])],
-            env=environment,
+            env=environment(**quiet, KERAS_BACKEND="tensorflow"),
             capture_output=True,
             timeout=timeout_s,
         )

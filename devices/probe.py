@@ -21,6 +21,7 @@ from typing import Any
 
 import devices
 from edgecnn import __version__
+from edgecnn.runtime.child import environment
 
 RUN_TIMES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
 """Import name to distribution, in the order of ``edgecnn.runtime.interpreter.RUNTIMES``."""
@@ -84,11 +85,9 @@ def works(findings: list[Finding]) -> bool:
 
 
 def _start(*arguments: str) -> subprocess.Popen[str]:
-    # The child finds these packages also where they are not installed, but run from a checkout.
-    paths = [str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
         [sys.executable, "-m", "devices.child", *arguments],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p)},
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -217,7 +217,7 @@ def verification(embedders: dict[str, Callable[[Any], Any]]) -> dict[str, tuple[
 
     from edgecnn.data.lfw import Faces, files_and_indices, read_pairs
     from edgecnn.faces.embed import unit
-    from edgecnn.faces.verify import fold_accuracies, tar_at_far
+    from edgecnn.faces.verify import fold_accuracies, pair_scores, tar_at_far
 
     files, pairs, same = files_and_indices(read_pairs(DATA / "lfw"))
     faces = Faces(DATA / "lfw")
@@ -228,7 +228,7 @@ def verification(embedders: dict[str, Callable[[Any], Any]]) -> dict[str, tuple[
     results = {}
     for name, rows in found.items():
         x = unit(np.stack(rows))
-        scores = np.sum(x[pairs[:, 0]] * x[pairs[:, 1]], axis=1)
+        scores = pair_scores(x, pairs)
         results[name] = (100 * float(fold_accuracies(scores, same).mean()),
                          100 * tar_at_far(scores, same, 1e-3))  # fmt: skip
     return results

@@ -89,7 +89,9 @@ def bundle(folder: Path, monkeypatch: Any) -> Bundle:
     (folder / "manifest.json").write_text(manifest.to_json())
     for module in (enrol, __import__("edgecnn.training.people", fromlist=["people"])):
         monkeypatch.setattr(module.Detector, "of", lambda bundle, threads=None: detect)
-        monkeypatch.setattr(module, "Embedder", lambda model, entry, mirror: embed_photo)
+        monkeypatch.setattr(
+            module.Embedder, "of", lambda bundle, threads=None, mirror=False: embed_photo
+        )
     monkeypatch.setattr(Bundle, "model", lambda *args, **options: None)
     return Bundle(folder)
 

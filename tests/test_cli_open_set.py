@@ -36,8 +36,9 @@ def embed(picture: np.ndarray) -> np.ndarray:
 
 
 class Embedder:
-    def __init__(self, *args: Any):
-        pass
+    @classmethod
+    def of(cls, bundle: Bundle, threads: int | None) -> Embedder:
+        return cls()
 
     def __call__(self, face_bgr: np.ndarray, mirror: bool = False) -> np.ndarray:
         return embed(face_bgr)

@@ -89,7 +89,7 @@ def test_a_swapped_photo_is_found_among_held_out_people(shared_data: Path) -> No
     several = {p: f[:6] for p, f in files.items() if len(f) >= 6}
     assert len(several) >= 20
     bundle = Bundle(ASSETS)
-    embed = Embedder(bundle.model("embedder", 1), bundle.entry("embedder"), mirror=True)
+    embed = Embedder.of(bundle, 1, mirror=True)
     faces = aligned.load(
         folder, {f: p for p, six in several.items() for f in six},
         Preprocess((112, 112), "BGR", "stretch"),

@@ -13,9 +13,6 @@ Figures = dict[str, float]
 CLEAR_PX = 24.0
 """Side of a face in the photo's pixels from which one can tell who it is, if barely."""
 
-PAIRS = 6000
-"""As many as in LFW, of people in scenes."""
-
 
 def lfw(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
     """LFW by its protocol, in percent: ten folds, original plus mirrored embedding, cosine."""
@@ -23,13 +20,13 @@ def lfw(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
 
     from edgecnn.data.lfw import Faces, files_and_indices, read_pairs
     from edgecnn.faces.embed import Embedder
-    from edgecnn.faces.verify import fold_accuracies, tar_at_far
+    from edgecnn.faces.verify import fold_accuracies, pair_scores, tar_at_far
 
-    embedder = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"), mirror=True)
+    embedder = Embedder.of(bundle, threads, mirror=True)
     files, pairs, same = files_and_indices(read_pairs(folder))
     faces = Faces(folder)
     embeddings = np.stack([embedder(faces[f]) for f in files])
-    scores = np.sum(embeddings[pairs[:, 0]] * embeddings[pairs[:, 1]], axis=1)
+    scores = pair_scores(embeddings, pairs)
     folds = fold_accuracies(scores, same)
     return {
         "accuracy": 100 * float(folds.mean()),
@@ -75,7 +72,7 @@ def lfw_end_to_end(bundle: Bundle, folder: Path, threads: int | None) -> Figures
     from edgecnn.faces.embed import Embedder
     from edgecnn.faces.end_to_end import compare, on_grey
 
-    embed = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"), mirror=True)
+    embed = Embedder.of(bundle, threads, mirror=True)
     files, pairs, same = files_and_indices(read_pairs(folder))
     faces = Faces(folder)
     placed = (on_grey(faces[f]) for f in files)
@@ -93,9 +90,9 @@ def scenes_end_to_end(bundle: Bundle, folder: Path, threads: int | None) -> Figu
     from edgecnn.faces.detect import Detector
     from edgecnn.faces.embed import Embedder
     from edgecnn.faces.end_to_end import compare
-    from edgecnn.faces.verify import verification_pairs
+    from edgecnn.faces.verify import PAIRS, verification_pairs
 
-    embed = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"), mirror=True)
+    embed = Embedder.of(bundle, threads, mirror=True)
     all_scenes = read_scenes(folder)
     # Whose photo it is is certain only where nobody else is in it.
     names = [

@@ -46,6 +46,11 @@ class Embedder:
         self.mirror = mirror
         self._model, self._preprocess = model, entry.input
 
+    @classmethod
+    def of(cls, bundle: Bundle, threads: int | None = None, *, mirror: bool = False) -> Embedder:
+        """The embedder of a bundle."""
+        return cls(bundle.model("embedder", threads), bundle.entry("embedder"), mirror=mirror)
+
     def __call__(self, face_bgr: Image, mirror: bool | None = None) -> Floats:
         """Embed a face.
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from edgecnn.errors import DataError
 from edgecnn.faces.align import SIZE, TEMPLATE, align
 from edgecnn.faces.types import Detection
-from edgecnn.faces.verify import Bools, Ints, fold_accuracies
+from edgecnn.faces.verify import Bools, Ints, fold_accuracies, pair_scores
 from edgecnn.images import ZERO_BYTE, Floats, Image
 
 FRAME_WH = (640, 480)
@@ -86,5 +86,5 @@ def compare(
 
 
 def _accuracy(embeddings: Floats, pairs: Ints, same: Bools) -> float:
-    scores = np.sum(embeddings[pairs[:, 0]] * embeddings[pairs[:, 1]], axis=1)
+    scores = pair_scores(embeddings, pairs)
     return float(fold_accuracies(np.nan_to_num(scores, nan=NOT_FOUND), same).mean())

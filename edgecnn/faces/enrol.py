@@ -94,5 +94,5 @@ def teach(bundle: Bundle, gallery: str | Path, name: str, photo: str | Path) -> 
 
 def _examined(bundle: Bundle, name: str, photos: Sequence[str | Path]) -> list[Photo]:
     detect = Detector.of(bundle)
-    embed = Embedder(bundle.model("embedder"), bundle.entry("embedder"), mirror=True)
+    embed = Embedder.of(bundle, mirror=True)
     return [examine_file(name, Path(p), detect, embed) for p in photos]

@@ -61,7 +61,7 @@ class Recogniser:
         point = bundle.manifest.operating_point
         self._set(
             Detector.of(bundle, threads),
-            Embedder(bundle.model("embedder", threads), bundle.entry("embedder")),
+            Embedder.of(bundle, threads),
             gallery,
             bundle.threshold,
             rates or Rates.for_bundle(bundle),

@@ -40,7 +40,7 @@ def stages(bundle: Bundle, frame_bgr: Image, people: int, threads: int | None) -
         marks = [f.landmarks_xy for f in faces if _is_face(f.landmarks_xy)] or marks
         calls["detect"] = lambda: detect(frame_bgr)
     if "embedder" in bundle.manifest.models:
-        embed = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"))
+        embed = Embedder.of(bundle, threads)
         random = np.random.default_rng(0).normal(size=(people, embed.dimension))
         index = Index([f"person {i}" for i in range(people)], unit(random))
         crops = [align(frame_bgr, m) for m in marks]

@@ -11,11 +11,23 @@ from edgecnn.images import Floats
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
+PAIRS = 6000
+"""Verification pairs to draw from held-out people: as many as LFW's protocol has."""
+
 
 def normalise(embeddings: Floats) -> Floats:
     """Rows ``(N, D)`` scaled to unit length; a row of zeros stays zero."""
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     return np.asarray(embeddings / np.maximum(lengths, 1e-12), np.float32)
+
+
+def pair_scores(embeddings: Floats, pairs: Ints) -> Floats:
+    """Cosines of pairs: ``(P,)`` float32.
+
+    Args:
+        embeddings: ``(N, D)`` of unit length. ``pairs``: ``(P, 2)`` indices into them.
+    """
+    return np.asarray(np.sum(embeddings[pairs[:, 0]] * embeddings[pairs[:, 1]], axis=1), np.float32)
 
 
 def fold_accuracies(scores: Floats, same: Bools, folds: int = 10) -> Floats:

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.errors import EdgeCNNError, ModelError
+from edgecnn.runtime.child import environment
 from edgecnn.runtime.interpreter import Model, Tensor, runtime_module
 
 TIMEOUT_S = 60
@@ -50,15 +51,12 @@ def faults(
         ModelError: the process that tries them did not start or ended early.
     """
     runtime_module(runtime)  # what is missing here is no fault of the file's
-    root = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH")) if p)
     orders = {"paths": [str(p) for p in paths], "runtime": runtime, "timeout_s": timeout_s}
     # A fork copies one thread alone: numpy starts none this way.
-    quiet = {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-m", __name__],
         input=json.dumps(orders).encode(),
-        env={**os.environ, **quiet},
+        env=environment(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # where the run times log
     )

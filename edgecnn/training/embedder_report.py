@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.data.aligned import AlignedFaces
-from edgecnn.faces.verify import verification_pairs
+from edgecnn.faces.verify import pair_scores, verification_pairs
 from edgecnn.images import Floats
 from edgecnn.report import page, plots
 from edgecnn.training.run import REPORT, Run
@@ -31,7 +31,7 @@ def write_report(
     """
     point = metrics["operating_point"]
     pairs, same = verification_pairs(faces.persons, DRAWN, run.facts["settings"]["seed"])
-    scores = np.sum(embeddings[pairs[:, 0]] * embeddings[pairs[:, 1]], axis=1)
+    scores = pair_scores(embeddings, pairs)
     sections = [
         page.Section(
             "Result on people held out",

@@ -42,7 +42,7 @@ def evaluate(
         DataError: too few people have enough photos.
         BundleError: the bundle has no embedder.
     """
-    embedder = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"), mirror=True)
+    embedder = Embedder.of(bundle, threads, mirror=True)
     people = _held_out(Path(folder))
     faces = embed_folder(embedder, Path(folder), people, progress)
     return {

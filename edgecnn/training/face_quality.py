@@ -103,7 +103,7 @@ def evaluate(
     Raises:
         DataError: nobody held out has :data:`FEWEST_FACES` faces.
     """
-    embed = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"))
+    embed = Embedder.of(bundle, threads)
     people = _people(folder)
     means = [np.array([embed(f, mirror=True) for f in faces]) for faces in people]
     probes = [(k, i) for k, faces in enumerate(people) for i in range(min(PROBES, len(faces)))]

@@ -73,7 +73,7 @@ def evaluate(
     rate = rate or (point.strangers if point else None) or STRANGERS
     if cohort is None:
         notes.append("the bundle has no cohort: its one threshold stands for every gallery")
-    embedder = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"))
+    embedder = Embedder.of(bundle, threads)
     faces, files = embed_folder(embedder, folder, people, progress), list(people)
 
     def threshold(index: Index) -> float:

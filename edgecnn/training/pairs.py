@@ -13,9 +13,6 @@ from edgecnn.images import Floats
 from edgecnn.report import plots
 from edgecnn.training.answers import Answers, Vectors
 
-PAIRS = 6000
-"""Verification pairs drawn from the held-out people, as many as LFW's protocol has."""
-
 
 def verification(embeddings: Floats, persons: npt.NDArray[np.int64], seed: int) -> dict[str, float]:
     """``accuracy`` of ten folds, the headline, and ``tar_at_far_1e-3``, both 0…1.
@@ -24,8 +21,8 @@ def verification(embeddings: Floats, persons: npt.NDArray[np.int64], seed: int) 
         embeddings: ``(N, D)`` of unit length.
         persons: ``(N,)`` the person of each, -1 where unknown.
     """
-    pairs, same = verify.verification_pairs(persons, PAIRS, seed)
-    return _figures(_scores(embeddings, pairs), same)
+    pairs, same = verify.verification_pairs(persons, verify.PAIRS, seed)
+    return _figures(verify.pair_scores(embeddings, pairs), same)
 
 
 def answers(
@@ -39,8 +36,8 @@ def answers(
         people: file to person of at least these faces.
         embeddings: ``(N, D)`` of unit length, of ``faces``.
     """
-    pairs, same = verify.verification_pairs(faces.persons, PAIRS, seed)
-    scores = _scores(embeddings, pairs)
+    pairs, same = verify.verification_pairs(faces.persons, verify.PAIRS, seed)
+    scores = verify.pair_scores(embeddings, pairs)
     accepted = scores >= verify.best_threshold(scores, same)
     who = [people[file] for file in faces.files]
 
@@ -59,11 +56,6 @@ def answers(
         vectors=Vectors(faces.files, embeddings, lambda i: plots.picture(faces.pixels[i])),
         sensitive=True,
     )
-
-
-def _scores(embeddings: Floats, pairs: npt.NDArray[np.int64]) -> Floats:
-    cosines = np.sum(embeddings[pairs[:, 0]] * embeddings[pairs[:, 1]], axis=1)
-    return np.asarray(cosines, np.float32)
 
 
 def _figures(scores: Floats, same: npt.NDArray[np.bool_]) -> dict[str, float]:

@@ -65,7 +65,7 @@ def train(
     bundle = Bundle(settings.get("bundle") or ASSETS)
     cohort = _cohort(bundle) if settings.get("adapt") else None
     detect = Detector.of(bundle)
-    embed = Embedder(bundle.model("embedder"), bundle.entry("embedder"), mirror=True)
+    embed = Embedder.of(bundle, mirror=True)
     run = Run.start(out, "faces", settings, resume=resume)
     photos = look(people, detect, embed, bundle.threshold, progress)
     run.write_split({"photos": fates(photos)})

@@ -60,7 +60,7 @@ def evaluate(
     Raises:
         DataError: too few people.
     """
-    embed = Embedder(bundle.model("embedder", threads), bundle.entry("embedder"))
+    embed = Embedder.of(bundle, threads)
     people = aligned.index(folder)
     seed = int(bundle.manifest.cohort.get("seed", 0))
     held_out = made_up.held_out(people, PHOTOS, STRANGERS, seed)
