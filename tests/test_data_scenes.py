@@ -18,10 +18,9 @@ from edgecnn.data.mosaic import (
     move_faces,
     rarity,
     settle,
-    spoil,
-    texture,
 )
 from edgecnn.data.scenes import COLUMNS, read_scenes, split_scenes
+from edgecnn.data.spoil import spoil, texture
 from edgecnn.errors import DataError
 
 
