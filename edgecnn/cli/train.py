@@ -56,8 +56,8 @@ def channels(text: str) -> list[int]:
 )
 @click.option("--skip-broken", is_flag=True, default=None, help="images: leave broken files out.")
 @click.option("--teacher", type=click.Path(path_type=str), help="embedder: an ONNX face embedder.")
-@click.option("--start", type=click.Path(path_type=str), help="embedder, detector: a run whose "
-              "network is trained further.")  # fmt: skip
+@click.option("--start", type=click.Path(path_type=str), help="embedder, detector: a run, or the "
+              ".tflite file of one, whose network is trained further.")  # fmt: skip
 @click.option("--negatives", type=click.Path(path_type=str), help="detector: photos without faces.")
 @click.option("--with", "bundle", type=click.Path(path_type=str), help="faces: the bundle whose "
               "detector and embedder to use.  [the ones that ship]")  # fmt: skip

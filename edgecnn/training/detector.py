@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edgecnn.bundle import DETECTOR, PORTRAIT
 from edgecnn.data.mosaic import Composer
 from edgecnn.data.scenes import Scenes, read_scenes, split_scenes
-from edgecnn.errors import DataError, TrainingError, needs
+from edgecnn.errors import DataError, ModelError, TrainingError, needs
 from edgecnn.faces.boxes import nms
 from edgecnn.faces.detect import Faces, decode
 from edgecnn.faces.recall import Hits, hits
@@ -27,6 +27,7 @@ from edgecnn.training.cells import CellLoss, joined, targets
 from edgecnn.training.detector_report import marked, write_report
 from edgecnn.training.fit import Progress, fit
 from edgecnn.training.run import Run
+from edgecnn.training.thaw import THAWED, lend_weights
 
 with needs("train", "keras", "tensorflow"):
     import keras
@@ -53,9 +54,9 @@ DEFAULTS: dict[str, Any] = {
 }
 """What decides a training, and the defaults. ``small_epochs``: on pictures of :data:`SMALL` times
 the size, before ``epochs`` on full ones; ``samples``: pictures an epoch, None for as many as there
-are training photos; ``negatives``: a folder of photos that show no face; ``start``: a run whose
-network to begin with; ``false_boxes``: a picture, at which the score threshold is chosen on the
-validation photos."""
+are training photos; ``negatives``: a folder of photos that show no face; ``start``: a run, or
+the int8 file of one, whose network to begin with; ``false_boxes``: a picture, at which the score
+threshold is chosen on the validation photos."""
 
 SMALL = 0.6
 """A convolution learns small and middling faces as well on a small picture, in a third of the time;
@@ -99,7 +100,7 @@ def train(
     run = Run.start(out, "detector", {**chosen, "data": str(Path(data).resolve())}, resume=resume)
     try:
         return _train(run, scenes, parts, negatives, progress)
-    except (DataError, TrainingError):
+    except (DataError, ModelError, TrainingError):
         if not resume:
             run.discard()
         raise
@@ -123,7 +124,9 @@ def _train(
     shape = {name: chosen[name] for name in ("channels", "depths", "head", "towers")}
     network = detector(preprocess.size_wh, **shape)
     if chosen["start"] is not None:
-        Run(chosen["start"]).lend_weights(network)
+        some = range(0, len(parts["train"]), max(1, len(parts["train"]) // THAWED))
+        photos = _plain(scenes, [parts["train"][k] for k in some], [preprocess])[0]
+        lend_weights(chosen["start"], network, to_network(np.stack(photos)))
     plain = _plain(scenes, parts["validation"], _both(preprocess))
     composer = _composer(scenes, parts["validation"], preprocess.size_wh)
     hard = _composed(composer, preprocess, HARD, chosen["seed"])
@@ -376,7 +379,7 @@ def _composed(
 ) -> tuple[list[Image], list[Floats]]:
     rng = np.random.default_rng((seed, 1))
     made = [composer(rng, "mosaic" if k % 2 else "single") for k in range(count)]
-    return [preprocess(one.image) for one in made], [one.faces for one in made]
+    return [preprocess(one.image) for one in made], [one.faces[:, :14] for one in made]
 
 
 def _negatives(folder: str | None) -> list[Image]:

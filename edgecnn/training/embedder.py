@@ -21,7 +21,7 @@ from edgecnn.data import aligned
 from edgecnn.data.aligned import split as split
 from edgecnn.data.augment_faces import augment_face
 from edgecnn.data.balance import in_turns
-from edgecnn.errors import DataError, needs
+from edgecnn.errors import DataError, EdgeCNNError, needs
 from edgecnn.faces import verify
 from edgecnn.images import Floats, Image, Preprocess, decode_image, to_network
 from edgecnn.networks import build
@@ -38,6 +38,7 @@ from edgecnn.training.losses import (
 )
 from edgecnn.training.run import Run
 from edgecnn.training.teacher import Teacher
+from edgecnn.training.thaw import THAWED, lend_weights
 
 with needs("train", "keras", "tensorflow"):
     import keras
@@ -62,8 +63,8 @@ DEFAULTS: dict[str, Any] = {
 }
 """``network`` holds options of :func:`edgecnn.networks.embedder.embedder`; ``margin_weight`` is
 the weight of the identities beside a teacher (without one they weigh 1); ``start`` is a run whose
-network is trained further, without the stages; ``stage_faces`` and ``epoch_faces`` make an epoch,
-None for all there are."""
+network is trained further, or the int8 file of one, without the stages; ``stage_faces`` and
+``epoch_faces`` make an epoch, None for all there are."""
 
 TARGETS = "targets.npy"
 """The teacher's embeddings of the training faces, in the run folder while the training lasts."""
@@ -97,9 +98,15 @@ def train(
     run.note(input=preprocess.to_dict())
     run.write_split({name: list(people) for name, people in parts.items()})
     student = build("embedder", size_wh=preprocess.size_wh, **settings["network"])
-    if settings["start"]:
-        Run(settings["start"]).lend_weights(student)
     faces = aligned.load(data, parts["train"], preprocess)
+    if settings["start"]:
+        some = faces.pixels[:: max(1, len(faces) // THAWED)]
+        try:
+            lend_weights(settings["start"], student, to_network(some))
+        except EdgeCNNError:
+            if not resume:
+                run.discard()
+            raise
     held_out = aligned.load(data, parts["validation"], preprocess)
     teacher = None
     if settings["teacher"]:
