@@ -65,9 +65,10 @@ def command(
         raise ConversionError(
             f"expected {' or '.join(ENGINES)} to run the image {image}, found neither: install one"
         )
-    # The files are to be the user's own; podman without root has another notion of who that is.
-    podman = Path(engine).name == "podman"
-    owner = ["--userns", "keep-id"] if podman else ["--user", f"{os.getuid()}:{os.getgid()}"]
+    # The files are to be the user's own; podman without root has another notion of who that is,
+    # and with root does not know "keep-id".
+    rootless = Path(engine).name == "podman" and os.getuid() != 0
+    owner = ["--userns", "keep-id"] if rootless else ["--user", f"{os.getuid()}:{os.getgid()}"]
     name = f"edgecnn-{uuid.uuid4().hex[:12]}"
     inside = str(compiler or COMPILER)
     run = [

@@ -50,6 +50,8 @@ def run(engine: str, home: Path, arguments: list[str]) -> int:
 
     if told.userns not in (None, "host") and engine == "docker":
         refuse("docker: --userns: invalid USER mode.\nSee 'docker run --help'.")
+    if told.userns == "keep-id" and os.getuid() == 0:
+        refuse("Error: keep-id is only supported in rootless mode")
     if told.image == "no-daemon":
         fail("Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker "
              "daemon running?", "unable to connect to Podman socket")  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -404,6 +405,9 @@ def test_in_a_container(
     assert (tmp_path / "out" / "m_edgetpu.tflite").read_bytes() == b"edgetpu-custom-op"
     (run,) = json.loads((home / "calls").read_text())
     assert run["rm"] and run["network"] == "none"
+    user = f"{os.getuid()}:{os.getgid()}"
+    rootless = name == "podman" and os.getuid() != 0
+    assert (run["user"], run["userns"]) == ((None, "keep-id") if rootless else (user, None))
     assert run["inside"] == ["-s", "-o", "/model/out", "/model/m.tflite"]
     assert list((home / "containers").iterdir()) == []
 
@@ -459,6 +463,17 @@ def test_an_image_that_does_not_run(
         edgetpu.compile_model(model, tmp_path / "out", image=image)
     assert f"the container image {image} did not run (" in str(e.value) and says in str(e.value)
     assert "\n" not in str(e.value) and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("uid", "owner"), [(0, "--user 0:7"), (1000, "--userns keep-id")])
+def test_podman_keeps_the_user_where_it_runs_without_root(
+    uid: int, owner: str, engine: Any, fake: Fake, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine("podman", fake(WHOLE))
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    monkeypatch.setattr(os, "getgid", lambda: 7)
+    run, _ = edgetpu_run.command(model, model.parent / "out", None, "coral:16", 180)
+    assert owner in " ".join(run)
 
 
 def test_the_stand_in_for_an_engine_takes_only_what_engines_take(
