@@ -1,7 +1,7 @@
 """How fast an int8 file is beside the float file of the same network, on this machine.
 
-Which of them is faster depends on the processor: with instructions for dot products of bytes int8
-is several times as fast, without them it can be slower than float.
+Which of them is faster depends on the processor: what int8's speed rests on are instructions for
+dot products of bytes, and without them it can be slower than float.
 """
 
 from __future__ import annotations
