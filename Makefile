@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-matrix test-mediapipe lint format bench bench-peers wheel clean
+.PHONY: help install demo test test-fast test-matrix test-mediapipe test-runtimes lint format bench bench-peers bench-networks wheel clean
 
 help: ## Show this help
 	@echo "make VERB [PYTHON=python3] [VENV=.venv]"
@@ -46,6 +46,9 @@ test-mediapipe: install ## Load our models in MediaPipe Tasks, which gets an env
 	MEDIAPIPE_PYTHON=$(CURDIR)/.venv-mediapipe/bin/python \
 	  $(BIN)/python -m pytest tests/test_converters_mediapipe.py $(ARGS)
 
+test-runtimes: install ## Run our models on old run times too (MODEL=m.tflite: where their answers part)
+	$(BIN)/python tests/runtimes.py $(MODEL)
+
 lint: install ## Check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -61,9 +64,12 @@ bench: install ## Measure the shipped models on this machine
 bench-peers: install ## Measure ours beside its peers, into docs/benchmarks.md (LFW=1: accuracy too)
 	$(BIN)/python tests/bench_peers.py $(if $(LFW),--lfw)
 
+bench-networks: install ## Measure int8 beside float for each network, into docs/benchmarks-networks.md
+	$(BIN)/python tests/bench_networks.py
+
 wheel: install ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 clean: ## Remove what the other verbs wrote, except for the environment in VENV
-	rm -rf build dist $(OUT) .venv-matrix .venv-peers .venv-mediapipe .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build dist $(OUT) .venv-matrix .venv-peers .venv-mediapipe .venv-runtimes .pytest_cache .mypy_cache .ruff_cache
 	find edgecnn converters devices tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -65,14 +65,16 @@ def command(
         raise ConversionError(
             f"expected {' or '.join(ENGINES)} to run the image {image}, found neither: install one"
         )
-    # The files are to be the user's own; podman without root has another notion of who that is.
-    podman = Path(engine).name == "podman"
-    owner = ["--userns", "keep-id"] if podman else ["--user", f"{os.getuid()}:{os.getgid()}"]
+    # The files are to be the user's own; podman without root has another notion of who that is,
+    # and with root does not know "keep-id".
+    rootless = Path(engine).name == "podman" and os.getuid() != 0
+    owner = ["--userns", "keep-id"] if rootless else ["--user", f"{os.getuid()}:{os.getgid()}"]
     name = f"edgecnn-{uuid.uuid4().hex[:12]}"
     inside = str(compiler or COMPILER)
     run = [
         engine, "run", "--rm", "--name", name, "--network", "none",
-        *owner, "--volume", f"{source.parent}:/model",
+        # Z: where SELinux is on, the container may not read the folder otherwise. It is our own.
+        *owner, "--volume", f"{source.parent}:/model:Z",
         "--entrypoint", inside, image,
         *flags, "-o", f"/model/{results.name}", f"/model/{source.name}",
     ]  # fmt: skip
@@ -114,9 +116,11 @@ def run(
     except BaseException as e:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
         if kill:
             subprocess.run(kill, capture_output=True)
+        process.wait()  # not for the end of its output, which others may hold open
+        if process.stdout:
+            process.stdout.close()
         if not isinstance(e, subprocess.TimeoutExpired):
             raise
         raise ConversionError(
@@ -133,7 +137,11 @@ def _refused(name: str, code: int, text: str, expected: str | None, image: str |
     """Why the compiler failed, in one line."""
     says, cure = failure(text)
     if image is not None and code in NOT_RUN:
-        return f"the container image {image} did not run ({says}): check that it is there"
+        told = [line for line in text.splitlines() if line.startswith(("docker: ", "Error: "))]
+        return (
+            f"the container image {image} did not run ({(told or [says])[-1].strip()}): check that "
+            "it is there, that it has the compiler, and that you may run containers"
+        )
     how = f"exit code {code}" if code > 0 else signal.Signals(-code).name
     cure = expected or f"{cure}; the pre-flight had expected it to pass"
     return f"{COMPILER} failed on {name} with {how} ({says}): {cure}"

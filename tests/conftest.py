@@ -17,6 +17,7 @@ NO_DATA = "no research data"
 ALLOWED_SKIPS = {
     "this machine has no /dev/video0": "a V4L2 camera is hardware; tests without one stand beside",
     "MediaPipe has an environment of its own": "make test-mediapipe, a step of .ci/run, has it",
+    "old run times have environments of their own": "make test-runtimes, in .ci/run, has them",
     "could not import 'skimage": "an oracle that the board part of make test-matrix does without",
 }
 """Reason of a skip (its beginning) to why CI must live with it. With ``CI=true`` any other skip

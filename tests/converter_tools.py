@@ -20,6 +20,15 @@ TINY = Path(__file__).parent / "tiny.tflite"
 """What :func:`tiny_classifier` becomes in int8: committed, since a board has no converter."""
 TINY_FLOAT = Path(__file__).parent / "tiny-float.tflite"
 
+SMALL: dict[str, dict[str, Any]] = {
+    "compact": {"input_shape": (16, 16, 3), "classes": 3, "channels": (4, 8)},
+    "dense": {"input_shape": (8, 8, 1), "classes": 3, "channels": (8,)},
+    "embedder": {"size_wh": (32, 32), "dimension": 8, "stem": 4, "first_expansion": 8,
+                 "stages": ((8, 8, 1),), "head": 8},
+    "detector": {"size_wh": (64, 64), "channels": [4] * 5, "depths": [0, 1, 0, 0], "head": 4},
+}  # fmt: skip
+"""Each of our networks, as small as it goes."""
+
 
 def tiny_classifier() -> Any:
     """8×8×3 to 3 logits; 359 parameters, 2,496 multiply-accumulates."""

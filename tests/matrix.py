@@ -31,18 +31,18 @@ PARTS = {
 """Part to what pip installs."""
 
 
-def interpreters() -> dict[str, Path]:
+def interpreters(versions: tuple[str, ...] = PYTHONS) -> dict[str, Path]:
     """Version, such as ``3.12``, to an interpreter that really runs and can make environments."""
     home = Path.home()
     found: dict[str, Path] = {}
-    for wanted in PYTHONS:
+    for wanted in versions:
         name = f"python{wanted}"
         places = [Path(p) / name for p in os.environ.get("PATH", "").split(os.pathsep) if p]
-        for versions in (
+        for folder in (
             Path(os.environ.get("PYENV_ROOT", home / ".pyenv")) / "versions",
             home / ".local" / "share" / "uv" / "python",
         ):
-            places += sorted(versions.glob(f"*{wanted}*/bin/{name}"))
+            places += sorted(folder.glob(f"*{wanted}*/bin/{name}"))
         for place in places:
             if place.is_file() and _runs(place, wanted):
                 found[wanted] = place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from converter_tools import TINY, pixels_of
 
 from converters import activations, flatbuffer, int8
 from converters.activations import Activity
+from edgecnn.errors import ModelError
+from edgecnn.runtime.interpreter import Model
 
 SHAPE = (8, 8, 3)
 
@@ -49,6 +52,18 @@ def ill(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "grey.npy", pixels_of(SHAPE, 16) // 16 + 120)
     int8.convert(folder / "model.keras", folder / "grey.npy", folder / "ill.tflite")
     return folder / "ill.tflite"
+
+
+def test_a_layer_that_died_is_told_where_the_run_time_does_not_load_it(tmp_path: Path) -> None:
+    graph = flatbuffer.read(TINY)
+    conv = next(o for o in graph.operations if o.kind == "CONV_2D")
+    step = struct.pack("<f", graph.tensors[conv.outputs[0]].scales[0])
+    content = TINY.read_bytes()
+    assert content.count(step) == 1
+    # What the converter writes where all calibration pictures give 0.
+    (tmp_path / "dead.tflite").write_bytes(content.replace(step, struct.pack("<f", 8e-9)))
+    with pytest.raises(ModelError, match=r"XNNPACK.*: a layer in it died.* smaller learning rate"):
+        Model(tmp_path / "dead.tflite")
 
 
 def test_a_dead_layer_is_named(ill: Path) -> None:

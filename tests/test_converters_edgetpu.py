@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 import time
 import zipfile
@@ -369,56 +371,124 @@ def test_without_a_compiler_it_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def engine(folder: Path, name: str, compiler: Path) -> None:
-    """A container engine that runs the compiler here, with /model as the folder it was given."""
-    folder.mkdir(exist_ok=True)
-    (folder / name).write_text(
-        f"#!{sys.executable}\n"
-        "import subprocess, sys\n"
-        "arguments = sys.argv[1:]\n"
-        f"open({str(folder / 'calls')!r}, 'a').write(' '.join(arguments) + chr(10))\n"
-        "if arguments[0] == 'run':\n"
-        "    place = arguments[arguments.index('--volume') + 1].rpartition(':')[0]\n"
-        "    inside = arguments[arguments.index('coral:16') + 1:]\n"
-        "    inside = [a.replace('/model', place) for a in inside]\n"
-        f"    sys.exit(subprocess.call([{str(compiler)!r}, *inside]))\n"
-    )
-    (folder / name).chmod(0o755)
+ENGINE = Path(__file__).with_name("container_engine.py")
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Puts a container engine on the PATH, and nothing else; gives its folder. It has one image,
+    ``coral:16``, with the compiler in ``/usr/bin``."""
+
+    def make(name: str, compiler: Path) -> Path:
+        home = tmp_path / "engine"
+        (home / "bin").mkdir(parents=True)
+        shutil.copy(compiler, home / "edgetpu_compiler")
+        script = home / "bin" / name
+        script.write_text(f'#!/bin/sh\nexec {sys.executable} {ENGINE} {name} {home} "$@"\n')
+        script.chmod(0o755)
+        monkeypatch.setenv("PATH", str(home / "bin"))
+        return home
+
+    return make
+
+
+ENGINES = pytest.mark.parametrize("name", ["docker", "podman"])
+
+
+@ENGINES
+def test_in_a_container(
+    name: str, model: Path, fake: Fake, engine: Any, edgecnn: Any, tmp_path: Path
+) -> None:
+    home = engine(name, fake(WHOLE))
+    code, out, err = edgecnn("compile", model, "--out", tmp_path / "out", "--image", "coral:16")
+    assert (code, err) == (0, "") and "6 of 6 operations run on the Edge TPU" in out
+    assert (tmp_path / "out" / "m_edgetpu.tflite").read_bytes() == b"edgetpu-custom-op"
+    (run,) = json.loads((home / "calls").read_text())
+    assert run["rm"] and run["network"] == "none"
+    user = f"{os.getuid()}:{os.getgid()}"
+    rootless = name == "podman" and os.getuid() != 0
+    assert (run["user"], run["userns"]) == ((None, "keep-id") if rootless else (user, None))
+    assert run["inside"] == ["-s", "-o", "/model/out", "/model/m.tflite"]
+    assert list((home / "containers").iterdir()) == []
+
+
+def test_a_compiler_elsewhere_in_the_image(
+    model: Path, fake: Fake, engine: Any, tmp_path: Path
+) -> None:
+    engine("docker", fake(WHOLE))
+    place = "/usr/bin/edgetpu_compiler"
+    edgetpu.compile_model(model, tmp_path / "out", image="coral:16", compiler=place)
+    with pytest.raises(ConversionError, match=r'did not run \(docker: .*"/opt/c": no such file'):
+        edgetpu.compile_model(model, tmp_path / "b", image="coral:16", compiler="/opt/c")
+
+
+@ENGINES
+def test_a_container_that_hangs_is_ended(
+    name: str, model: Path, fake: Fake, engine: Any, tmp_path: Path
+) -> None:
+    home = engine(name, fake(WHOLE, before="time.sleep(60)"))
+    start = time.monotonic()
+    with pytest.raises(ConversionError, match="did not end within 5 s"):
+        edgetpu.compile_model(model, tmp_path / "out", image="coral:16", timeout_s=5)
+    # The engine's client was ended; what runs in the container is not its child and goes on
+    # unless the engine is told.
+    assert time.monotonic() - start < 40
+    assert list((home / "containers").iterdir()) == [] and (home / "started").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_refusal_in_a_container_is_the_compiler_s(
+    model: Path, fake: Fake, engine: Any, tmp_path: Path
+) -> None:
+    engine("docker", fake(HEAD + FAILURES["float"][0], 1, None))
+    with pytest.raises(ConversionError, match=r"edgetpu_compiler failed .*Model not quantized"):
+        edgetpu.compile_model(model, tmp_path / "out", image="coral:16")
 
 
 @pytest.mark.parametrize(
-    ("name", "owner"),
-    [("docker", f"--user {os.getuid()}:{os.getgid()}"), ("podman", "--userns keep-id")],
+    ("name", "image", "says"),
+    [
+        ("docker", "coral:17", "docker: Error response from daemon: pull access denied for coral"),
+        ("podman", "coral:17", 'Error: short-name "coral:17" did not resolve to an alias'),
+        ("docker", "no-daemon", "docker: Cannot connect to the Docker daemon"),
+        ("docker", "empty", 'exec: "edgetpu_compiler": executable file not found in $PATH'),
+        ("podman", "empty", "Error: crun: executable file `edgetpu_compiler` not found in $PATH"),
+    ],
 )
-def test_in_a_container(
-    name: str, owner: str, model: Path, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_image_that_does_not_run(
+    name: str, image: str, says: str, model: Path, fake: Fake, engine: Any, tmp_path: Path
 ) -> None:
-    engine(tmp_path / "engines", name, fake(WHOLE))
-    monkeypatch.setenv("PATH", str(tmp_path / "engines"))
-    done = edgetpu.compile_model(model, tmp_path / "out", image="coral:16")
-    assert done.log.mapped() == 6
-    call = (tmp_path / "engines" / "calls").read_text()
-    assert f"--network none {owner}" in call and "--entrypoint edgetpu_compiler coral:16 -s" in call
+    engine(name, fake(WHOLE))
+    with pytest.raises(ConversionError) as e:
+        edgetpu.compile_model(model, tmp_path / "out", image=image)
+    assert f"the container image {image} did not run (" in str(e.value) and says in str(e.value)
+    assert "\n" not in str(e.value) and not (tmp_path / "out").exists()
 
 
-def test_a_container_that_hangs_is_ended(
-    model: Path, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("uid", "owner"), [(0, "--user 0:7"), (1000, "--userns keep-id")])
+def test_podman_keeps_the_user_where_it_runs_without_root(
+    uid: int, owner: str, engine: Any, fake: Fake, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine(tmp_path / "engines", "docker", fake(WHOLE, before="time.sleep(60)"))
-    monkeypatch.setenv("PATH", str(tmp_path / "engines"))
-    with pytest.raises(ConversionError, match="did not end within 2 s"):
-        edgetpu.compile_model(model, tmp_path / "out", image="coral:16", timeout_s=2)
-    run, kill = (tmp_path / "engines" / "calls").read_text().splitlines()
-    assert kill == f"kill {run.split()[run.split().index('--name') + 1]}"
+    engine("podman", fake(WHOLE))
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    monkeypatch.setattr(os, "getgid", lambda: 7)
+    run, _ = edgetpu_run.command(model, model.parent / "out", None, "coral:16", 180)
+    assert owner in " ".join(run)
 
 
-def test_an_image_that_is_not_there(
-    model: Path, fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_stand_in_for_an_engine_takes_only_what_engines_take(
+    fake: Fake, engine: Any, tmp_path: Path
 ) -> None:
-    engine(tmp_path / "engines", "docker", fake("Unable to find image 'coral:16'", 125))
-    monkeypatch.setenv("PATH", str(tmp_path / "engines"))
-    with pytest.raises(ConversionError, match=r"coral:16 did not run \(Unable to find image"):
-        edgetpu.compile_model(model, tmp_path / "out", image="coral:16")
+    engine("docker", fake(WHOLE))
+    for arguments in (
+        ["run", "--userns", "keep-id", "coral:16"],
+        ["run", "--volume", "here:/model", "coral:16"],
+        ["run", "--volumes", f"{tmp_path}:/model", "coral:16"],
+        ["run"],
+        ["kill", "nobody"],
+    ):
+        done = subprocess.run(["docker", *arguments], capture_output=True)
+        assert done.returncode in (1, 125), arguments
 
 
 def test_without_a_container_engine(

@@ -354,12 +354,17 @@ def test_the_command_prints_sizes_figures_and_the_place(runs: Path) -> None:
     assert re.search(r"worst: ant +1\.0000 +0\.0000 +-1\.0000  of 6\n", text.output)
     assert "flips: 16 worse, 0 better of 16 on test data; same answer in 0.00 %" in text.output
     assert str(runs / "a") in text.output and "images/verification.html" in text.output
+    assert re.search(r"speed +int8 [\d.e-]+ ms, float [\d.e-]+ ms: \d+\.\d\d times as", text.output)
     told = CliRunner().invoke(command, [*args, str(runs / "b"), "--json"], catch_exceptions=False)
     found = json.loads(told.stdout)
     assert found["bundle"] == str(runs / "b") and found["target"] == "raspberry-pi-5"
     assert found["models"]["classifier"]["int8_bytes"] == size
     assert set(found["models"]["classifier"]["int8"]) == {"likeness", "pictures"}
     assert found["verification"]["classifier"]["worse"] == 16
+    assert found["speed"]["turns"] > 0 and found["speed"]["low"] <= found["speed"]["high"]
+    # A conversion is the same again: how fast it was stands nowhere in the bundle.
+    for name in ("manifest.json", "verification.json", "model.tflite"):
+        assert (runs / "a" / name).read_bytes() == (runs / "b" / name).read_bytes()
     assert found["report"] == str(runs / "images" / "verification.html")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from converter_tools import finished_run
+from converter_tools import SMALL, finished_run
 
 from converters import edgetpu_rules as rules
 from converters import flatbuffer, int8, preflight
@@ -16,14 +16,6 @@ from edgecnn.errors import ConversionError, ModelError
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.filterwarnings("ignore:Statistics for quantized inputs:UserWarning")
-
-SMALL: dict[str, dict[str, Any]] = {
-    "compact": {"input_shape": (16, 16, 3), "classes": 3, "channels": (4, 8)},
-    "dense": {"input_shape": (8, 8, 1), "classes": 3, "channels": (8,)},
-    "embedder": {"size_wh": (32, 32), "dimension": 8, "stem": 4, "first_expansion": 8,
-                 "stages": ((8, 8, 1),), "head": 8},
-    "detector": {"size_wh": (64, 64), "channels": [4] * 5, "depths": [0, 1, 0, 0], "head": 4},
-}  # fmt: skip
 
 
 def converted(network: Any, folder: Path) -> preflight.Prediction:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from edgecnn.bundle import Bundle
     from edgecnn.faces.speed import Calls
     from edgecnn.images import Image
-    from edgecnn.runtime.interpreter import Model
 
 
 def made_up_frame() -> Image:
@@ -23,16 +22,6 @@ def made_up_frame() -> Image:
 
     squares = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
     return squares.repeat(16, 0).repeat(16, 1)
-
-
-def invoke_of(model: Model) -> Any:
-    """A call that runs a model once on a fixed input of its own stored type."""
-    import numpy as np
-
-    tensor = model.inputs[0]
-    pixels = np.random.default_rng(0).integers(0, 256, tensor.shape, np.uint8)
-    fixed = pixels.astype(tensor.dtype) if tensor.scale else pixels.astype(tensor.dtype) / 128 - 1
-    return lambda: model.invoke(np.asarray(fixed, tensor.dtype))
 
 
 def image_stages(bundle: Bundle, frame: Image, threads: int | None) -> Calls:
@@ -55,7 +44,7 @@ def measure(
     from edgecnn.images import read_image
     from edgecnn.runtime import trial
     from edgecnn.runtime.interpreter import Model, default_threads
-    from edgecnn.runtime.timing import interleave
+    from edgecnn.runtime.timing import interleave, invoke_of
 
     trial.check(*models)
     frame, found = read_image(image) if image else made_up_frame(), 0
@@ -88,19 +77,28 @@ def measure(
 @threads_option
 @click.option("--model", "models", type=click.Path(path_type=Path), multiple=True,
               help="Also time this .tflite file; may be repeated.")  # fmt: skip
+@click.option("--networks", is_flag=True,
+              help="Time int8 against float for each network that train offers.")  # fmt: skip
 @json_option
-def command(bundle: Path | None, as_json: bool, **options: Any) -> None:
+def command(bundle: Path | None, networks: bool, as_json: bool, **options: Any) -> None:
     """Time every stage of BUNDLE here, and the bare invokes of its models.
 
     Without BUNDLE, the models that ship. All take turns, so that a busy machine treats all alike.
+    --networks needs TensorFlow and takes a minute or two.
 
     \b
     Example:
       edgecnn bench my-bundle --image party.jpg
       edgecnn bench --threads 1 --json
+      edgecnn bench --networks
     """
     from edgecnn.bundle import ASSETS, Bundle
 
+    if networks:
+        if bundle or options["models"]:
+            raise click.UsageError("--networks builds its own models: leave BUNDLE and --model out")
+        bench_networks(as_json)
+        return
     found = measure(Bundle(bundle or ASSETS), **options)
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -114,3 +112,22 @@ def command(bundle: Path | None, as_json: bool, **options: Any) -> None:
     for name, took in (found["stages"] | invokes).items():
         click.echo(f"{name:<32}{took['p50_ms']:>10.3f}{took['p95_ms']:>10.3f}")
     click.echo(f"{'frames a second':<32}{found['fps']:>10.1f}")
+
+
+def bench_networks(as_json: bool) -> None:
+    """Int8 against float, a row as soon as a network is done."""
+    from converters.speed import of_networks
+
+    found = {}
+    if not as_json:
+        click.echo(f"{'one thread':<11}{'input':>14}{'int8 ms':>10}{'float ms':>10}"
+                   f"{'int8 is … times as fast':>26}")  # fmt: skip
+    for name, facts in of_networks():
+        found[name] = facts
+        if not as_json:
+            size = "×".join(map(str, facts["input"]))
+            spread = f"{facts['times']:.2f} ({facts['low']:.2f} to {facts['high']:.2f})"
+            click.echo(f"{name:<11}{size:>14}{facts['int8_ms']:>10.3f}{facts['float_ms']:>10.3f}"
+                       f"{spread:>26}")  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(found, indent=2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -13,6 +14,7 @@ from edgecnn.cli.convert_tflite import FOREIGN, convert_tflite, foreign_options,
 from edgecnn.cli.options import json_option, strangers_option
 
 if TYPE_CHECKING:
+    from converters.speed import Speed
     from edgecnn.bundle import Bundle
 
 
@@ -67,6 +69,8 @@ def command(
     in the bundle. The more people are enrolled, the more it takes; the camera finds out how much
     when it starts, for the same share of strangers.
 
+    Int8 is timed against float on this machine, and you are told where it is not twice as fast.
+
     With --from-tflite, a full int8 classifier from elsewhere becomes a bundle as it is; the
     threshold is measured on --data.
 
@@ -76,13 +80,13 @@ def command(
       edgecnn convert friends-run --for coral-usb --out my-bundle --strangers 1/10000
       edgecnn convert --from-tflite b.tflite --labels b.txt --data birds --for x86-64 --out bundle
     """
-    text = card.read() if card else None
+    text, speed = card.read() if card else None, None
     if from_tflite:
         bundle = convert_tflite(context, board, out, text)
     else:
         refuse_for_runs(context)
-        bundle = convert_run(board=board, out=out, card=text, **options)
-    found = facts(bundle, options["run"])
+        bundle, speed = convert_run(board=board, out=out, card=text, **options)
+    found = facts(bundle, options["run"]) | {"speed": speed.as_dict() if speed else None}
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -94,12 +98,16 @@ def command(
     if point := found["operating_point"]:
         click.echo(f"threshold   {point['threshold']:.4f}{_asked(point)}, measured error rate "
                    f"{point['error_rate']:.5f} in {point['trials']:,} trials")  # fmt: skip
+    if speed:
+        click.echo(f"speed       {speed.line()}")
     click.echo(f"bundle      {found['bundle']}, for {found['target']}")
     if found["report"]:
         click.echo(f"report      {found['report']}: each picture whose answer changed")
     for name, proof in found["verification"].items():
         for finding in proof["findings"]:
             click.echo(f"warning: {name}: {finding['text']}", err=True)
+    if speed and (advice := speed.advice(board)):
+        click.echo(f"warning: {advice}", err=True)
 
 
 def table(
@@ -135,15 +143,24 @@ def table(
         )
 
 
-def convert_run(run: Path, parts: Path | None, calibration: int, **options: Any) -> Bundle:
-    """What the command does when it was given a run."""
-    from converters.export import export
+def convert_run(
+    run: Path, parts: Path | None, calibration: int, float_out: Path | None, **options: Any
+) -> tuple[Bundle, Speed | None]:
+    """What the command does when it was given a run; no speed where it trained no network."""
+    from converters import speed
+    from converters.export import KINDS, export
     from edgecnn.bundle import Bundle
+    from edgecnn.training.run import Run
 
     options = {name: value for name, value in options.items() if name not in FOREIGN}
-    return export(
-        run, parts=Bundle(parts) if parts else None, calibration_count=calibration, **options
-    )
+    options |= {"parts": Bundle(parts) if parts else None, "calibration_count": calibration}
+    with tempfile.TemporaryDirectory(prefix="edgecnn-") as work:
+        float_file = float_out or Path(work, "float.tflite")
+        bundle = export(run, float_out=float_file, **options)
+        kind = KINDS.get(Run(run).task)
+        if kind is None:
+            return bundle, None
+        return bundle, speed.compare(bundle.path / bundle.entry(kind).file, float_file)
 
 
 def _asked(point: dict[str, Any]) -> str:

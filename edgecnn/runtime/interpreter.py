@@ -127,10 +127,15 @@ class Model:
                 "pip install 'numpy<2', or pip install ai-edge-litert"
             ) from e
         except (ValueError, RuntimeError) as e:
-            raise ModelError(
-                f"{path} does not load ({_first_line(e)}): it is damaged or needs ops that this "
-                "run time lacks; convert it again"
-            ) from e
+            cure = "it is damaged or needs ops that this run time lacks; convert it again"
+            if "failed to create XNNPACK runtime" in str(e):
+                # It takes no step 256 times as fine as the sum it is made from
+                # (XNNPACK, src/operators/convolution-nhwc.c), where older run times do.
+                cure = (
+                    "a layer in it died, so that its range has shrunk to nothing, or it is "
+                    "damaged; train again with a smaller learning rate, and convert that"
+                )
+            raise ModelError(f"{path} does not load ({_first_line(e)}): {cure}") from e
         self._content = content  # the interpreter reads weights from it
         self.inputs = [_tensor(d) for d in inputs]
         self.outputs = [_tensor(d) for d in outputs]
