@@ -22,7 +22,6 @@ from edgecnn.data.mosaic import (
 from edgecnn.data.scenes import COLUMNS, read_scenes, split_scenes
 from edgecnn.data.spoil import spoil, texture
 from edgecnn.errors import DataError
-from edgecnn.images import Floats
 
 
 def test_a_folder_and_a_zip_read_alike(tmp_path: Path) -> None:
@@ -98,17 +97,12 @@ def test_too_few_scenes_to_split(tmp_path: Path) -> None:
         split_scenes(read_scenes(tmp_path), 0)
 
 
-def sure(label: Floats, how: float = 1.0) -> Floats:
-    return np.append(label, np.float32(how))
-
-
 def test_mirror_swaps_sides_and_undoes_itself() -> None:
     image = np.zeros((60, 80, 3), np.uint8)
-    label = sure(draw_face(image, (30, 30), 40), 0.75)[None]
+    label = draw_face(image, (30, 30), 40)[None]
     flipped, there = mirror(image, label)
     assert there[0, 4] < there[0, 6]
     assert there[0, 10] < there[0, 12]
-    assert there[0, 14] == 0.75
     np.testing.assert_allclose(
         there[0, :4], [80 - label[0, 2], label[0, 1], 80 - label[0, 0], label[0, 3]]
     )
@@ -118,46 +112,51 @@ def test_mirror_swaps_sides_and_undoes_itself() -> None:
 
 
 def test_moved_faces_by_hand() -> None:
-    label = np.array([[10, 20, 30, 60, *range(10), 0.75]], np.float32)
+    label = np.array([[10, 20, 30, 60, *range(10)]], np.float32)
     double = np.array([[2, 0, 1], [0, 2, -1]], np.float32)
-    expected = [[21, 39, 61, 119, 1, 1, 5, 5, 9, 9, 13, 13, 17, 17, 0.75]]
+    expected = [[21, 39, 61, 119, 1, 1, 5, 5, 9, 9, 13, 13, 17, 17]]
     np.testing.assert_allclose(move_faces(label, double), expected)
     quarter = np.array([[0, -1, 0], [1, 0, 0]], np.float32)
     np.testing.assert_allclose(move_faces(label, quarter)[0, :4], [-60, 10, -20, 30])
-    assert move_faces(label[:0], double).shape == (0, 15)
+    assert move_faces(label[:0], double).shape == (0, 14)
 
 
 def test_settle_counts_whole_faces_and_ignores_parts_of_them() -> None:
-    label = np.zeros((4, 15), np.float32)
+    label = np.zeros((4, 14), np.float32)
     label[:, :4] = [[10, 10, 50, 50], [-20, 0, 20, 40], [90, 0, 130, 40], [0, 0, 5, 5]]
     faces, ignore = settle(label, (100, 80))
     np.testing.assert_array_equal(faces, label[:1])
     np.testing.assert_array_equal(ignore, [[0, 0, 20, 40], [90, 0, 100, 40], [0, 0, 5, 5]])
 
 
-def test_a_network_is_to_be_as_unsure_as_a_label(tmp_path: Path) -> None:
+def test_labels_that_are_not_sure_are_neither_learnt_nor_unlearnt(tmp_path: Path) -> None:
     label = make_scenes(tmp_path, 3)[2]
     box = [*label[0][:2], *(label[0][2:4] - label[0][:2]), *label[0][4:]]
-    rows = [["002.png", *map(float, box), s] for s in (0.95, 0.6, "")]
+    rows = [["002.png", *map(float, box), s] for s in (0.95, 0.5, "")]
     write_csv(tmp_path / "boxes.csv", ["file", *COLUMNS, "score"], rows)
     scenes = read_scenes(tmp_path)
-    np.testing.assert_array_equal(scenes.scores["002.png"], np.float32([0.95, 0.6, 1]))
+    np.testing.assert_array_equal(scenes.scores["002.png"], np.float32([0.95, 0.5, 1]))
+    assert np.isfinite(scenes.faces["002.png"]).all()  # what is measured by
     learnt = scenes.to_learn("002.png")
-    np.testing.assert_array_equal(learnt[:, :14], scenes.faces["002.png"])
-    np.testing.assert_allclose(learnt[:, 14], [1, 0.75, 1], rtol=1e-6)
+    assert np.isnan(learnt).sum(axis=1).tolist() == [0, 10, 0]
+    faces, ignore = settle(learnt, (128, 96))
+    assert len(faces) == 2
+    np.testing.assert_allclose(ignore, label[:1, :4], atol=0.011)
+    assert (rarity(learnt, 128) > 0).tolist() == [True, False, True]
 
     composer = Composer(scenes.read(["002.png"]), [learnt], (160, 128))
     rng = np.random.default_rng(4)
-    seen = {round(float(s), 2) for kind in KINDS for s in composer(rng, kind).faces[:, 14]}
-    assert seen == {1.0, 0.75}
+    for kind in KINDS:
+        made = composer(rng, kind)
+        assert np.isfinite(made.faces).all() and np.isfinite(made.ignore).all()
     with pytest.raises(DataError, match="has a face"):
-        Composer(scenes.read(["002.png"]), [learnt[:0]], (160, 128))
+        Composer(scenes.read(["002.png"]), [learnt[1:2]], (160, 128))
 
 
 @pytest.mark.parametrize("kind", [*KINDS])
 def test_labels_of_training_pictures_stay_on_the_faces(kind: str) -> None:
     image = np.zeros((90, 120, 3), np.uint8)
-    label = sure(draw_face(image, (60, 45), 60))[None]
+    label = draw_face(image, (60, 45), 60)[None]
     composer = Composer([image, image], [label, label[:0]], (160, 128))
     rng = np.random.default_rng(2)
     count = 0
@@ -174,7 +173,7 @@ def test_labels_of_training_pictures_stay_on_the_faces(kind: str) -> None:
 
 def test_a_moved_face_is_where_its_label_says() -> None:
     image = np.full((90, 120, 3), 60, np.uint8)
-    label = sure(draw_face(image, (60, 45), 60))[None]
+    label = draw_face(image, (60, 45), 60)[None]
     label[0, 8:10] = 60, 45
     image[43:47, 58:62] = (0, 255, 0)
     composer = Composer([image], [label], (160, 128))
@@ -192,7 +191,7 @@ def test_a_moved_face_is_where_its_label_says() -> None:
 
 def test_the_same_seed_makes_the_same_picture() -> None:
     image = texture(np.random.default_rng(1), (100, 80))
-    label = sure(draw_face(image, (50, 40), 40))[None]
+    label = draw_face(image, (50, 40), 40)[None]
     composer = Composer([image], [label], (96, 80), [image])
     a, b = (composer(np.random.default_rng(7), "mosaic") for _ in range(2))
     np.testing.assert_array_equal(a.image, b.image)
@@ -204,9 +203,9 @@ def test_profiles_and_small_faces_are_rare() -> None:
     plain = draw_face(image, (100, 100), 80)
     profile, small = plain.copy(), draw_face(image, (300, 300), 30)
     profile[8] += 0.3 * 80
-    found = rarity(np.array([sure(plain), sure(profile), sure(small), sure(small, 0.9)]), 400)
-    np.testing.assert_allclose(found, [1, RARE, RARE, 1])  # a doubtful label is not shown more
-    assert rarity(sure(plain)[None][:0], 400).shape == (0,)
+    found = rarity(np.array([plain, profile, small]), 400)
+    np.testing.assert_allclose(found, [1, RARE, RARE])
+    assert rarity(plain[None][:0], 400).shape == (0,)
 
 
 def test_spoiling_keeps_the_shape() -> None:
@@ -220,7 +219,7 @@ def test_spoiling_keeps_the_shape() -> None:
 
 def test_a_composer_wants_a_face() -> None:
     with pytest.raises(DataError, match="none of 1 photos has a face"):
-        Composer([np.zeros((9, 9, 3), np.uint8)], [np.zeros((0, 15), np.float32)], (96, 80))
+        Composer([np.zeros((9, 9, 3), np.uint8)], [np.zeros((0, 14), np.float32)], (96, 80))
 
 
 @pytest.mark.data

@@ -39,18 +39,14 @@ def face(x: float, y: float, side: float) -> Floats:
     return np.array([*box, *(points * side + (x, y)).reshape(-1)], np.float32)
 
 
-def sure(label: Floats, how: float = 1.0) -> Floats:
-    return np.append(label, np.float32(how))
-
-
 def test_every_face_has_a_cell_and_every_cell_is_near_its_face() -> None:
-    from edgecnn.training.cells import EITHER, grid, targets
+    from edgecnn.training.cells import EITHER, FOUND, grid, targets
 
     cells = grid((320, 240))
     assert len(cells) == 30 * 40 + 15 * 20 + 8 * 10
     for side in (10, 20, 36, 60, 90, 150, 230):
-        wanted = targets(sure(face(161, 119, side))[None], np.zeros((0, 4), np.float32), (320, 240))
-        found = wanted[:, 0] == 1
+        wanted = targets(face(161, 119, side)[None], np.zeros((0, 4), np.float32), (320, 240))
+        found = wanted[:, 0] == FOUND
         assert 1 <= found.sum() <= 40, side
         assert np.abs(cells[found, :2] - (161, 119)).max() <= 1.5 * cells[found, 2].max()
         np.testing.assert_array_equal(
@@ -58,19 +54,19 @@ def test_every_face_has_a_cell_and_every_cell_is_near_its_face() -> None:
         )
         assert (wanted[:, 0] == EITHER).any() or side < 60
     nothing = targets(
-        np.zeros((0, 15), np.float32), np.array([[0, 0, 30, 30]], np.float32), (320, 240)
+        np.zeros((0, 14), np.float32), np.array([[0, 0, 30, 30]], np.float32), (320, 240)
     )
     assert set(nothing[:, 0]) == {0.0, EITHER}
 
 
 def test_of_two_faces_in_one_place_the_smaller_wins() -> None:
-    from edgecnn.training.cells import grid, targets
+    from edgecnn.training.cells import FOUND, grid, targets
 
     small, large = face(100, 100, 20), face(100, 100, 38)
-    for pair in ([sure(small), sure(large)], [sure(large), sure(small)]):
+    for pair in ([small, large], [large, small]):
         wanted = targets(np.array(pair), np.zeros((0, 4), np.float32), (320, 240))
         nearest = np.argmin(np.hypot(*(grid((320, 240))[:1200, :2] - (100, 100)).T))
-        assert wanted[nearest, 0] == 1
+        assert wanted[nearest, 0] == FOUND
         np.testing.assert_array_equal(wanted[nearest, 1:], small)
 
 
@@ -86,16 +82,16 @@ def encode(label: Floats, cell: Floats) -> Floats:
 def test_the_loss_reads_cells_as_the_board_does() -> None:
     from keras import ops
 
-    from edgecnn.training.cells import CellLoss, grid, targets
+    from edgecnn.training.cells import FOUND, CellLoss, grid, targets
 
     label = face(60, 44, 50)
-    wanted = targets(sure(label)[None], np.zeros((0, 4), np.float32), SIZE)
+    wanted = targets(label[None], np.zeros((0, 4), np.float32), SIZE)
     cells = grid(SIZE)
     said = np.full((len(cells), 15), 3.0, np.float32)
-    said[:, 0] = np.where(wanted[:, 0] == 1, 12, -12)
-    for k in np.flatnonzero(wanted[:, 0] == 1):
+    said[:, 0] = np.where(wanted[:, 0] == FOUND, 12, -12)
+    for k in np.flatnonzero(wanted[:, 0] == FOUND):
         said[k, 1:] = encode(label, cells[k])
-    found = wanted[:, 0] == 1
+    found = wanted[:, 0] == FOUND
     boxes, landmarks = decode_cells(said[found, 1:5], said[found, 5:], cells[found])
     np.testing.assert_allclose(boxes, wanted[found, 1:5], atol=1e-3)
     np.testing.assert_allclose(landmarks.reshape(-1, 10), wanted[found, 5:], atol=1e-3)
@@ -113,14 +109,6 @@ def test_the_loss_reads_cells_as_the_board_does() -> None:
     elsewhere = said.copy()
     elsewhere[wanted[:, 0] == 0, 0] = 3
     assert cost(elsewhere) > 0.1
-
-    wanted = targets(sure(label, 0.75)[None], np.zeros((0, 4), np.float32), SIZE)
-    as_sure = said.copy()
-    as_sure[found, 0] = np.log(0.75 / 0.25)  # a score of 0.75
-    surer, less = as_sure.copy(), as_sure.copy()
-    surer[found, 0] += 1
-    less[found, 0] -= 1
-    assert cost(as_sure) < min(cost(surer), cost(less)) - 0.01
     spared = said.copy()
     spared[wanted[:, 0] < 0, 0] = 3
     assert cost(spared) == pytest.approx(0, abs=1e-4)
@@ -229,7 +217,7 @@ def test_a_run_holds_what_convert_needs(trained: Path) -> None:
 
 def test_perfect_outputs_score_one(trained: Path) -> None:
     from edgecnn.training import detector
-    from edgecnn.training.cells import grid, targets
+    from edgecnn.training.cells import FOUND, grid, targets
     from edgecnn.training.run import Run
 
     run = Run(trained)
@@ -242,8 +230,8 @@ def test_perfect_outputs_score_one(trained: Path) -> None:
     def oracle(pixels: np.ndarray[Any, Any]) -> list[Floats]:
         rows = np.zeros((len(names), len(cells), 15), np.float32)
         for row, name in zip(rows, names, strict=True):
-            wanted = targets(scenes.to_learn(name), nothing, SIZE)
-            for k in np.flatnonzero(wanted[:, 0] == 1):
+            wanted = targets(scenes.faces[name], nothing, SIZE)
+            for k in np.flatnonzero(wanted[:, 0] == FOUND):
                 row[k, 0] = 0.9
                 row[k, 1:] = encode(wanted[k, 1:], cells[k])
         outputs = []

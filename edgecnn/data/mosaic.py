@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from edgecnn.data.spoil import covered, crop, resize, spoil, texture, without_faces
 from edgecnn.errors import DataError
@@ -26,8 +27,7 @@ SMALLEST, LARGEST = 8.0, 260.0
 """Side of a face, the root of its area, in pixels of the network's input."""
 RARE, SMALL_SHARE = 4.0, 0.1
 """How much more often than others a rare face is shown, and the share of the photo's longer side
-below which a face is rare for being small. A face that nobody is sure of is never rare: shown more
-often, its doubtful label would outweigh good ones."""
+below which a face is rare for being small."""
 SINGLE = 32.0
 """Least side of the one face of a picture; smaller ones come by mosaics, many at once."""
 TILT = 30.0
@@ -40,9 +40,8 @@ between the network is told neither."""
 
 
 class Sample(NamedTuple):
-    """A picture ``(H, W, 3)`` uint8 BGR, its faces ``(N, 15)`` as of
-    :meth:`edgecnn.data.scenes.Scenes.to_learn`, and boxes ``(M, 4)`` where nothing is to be
-    learnt."""
+    """A picture ``(H, W, 3)`` uint8 BGR, its faces ``(N, 14)`` as in
+    :class:`edgecnn.data.scenes.Scenes`, and boxes ``(M, 4)`` where nothing is to be learnt."""
 
     image: Image
     faces: Floats
@@ -56,57 +55,66 @@ def mirror(image: Image, faces: Floats) -> tuple[Image, Floats]:
     width = image.shape[1]
     flipped = faces.copy()
     flipped[:, [0, 2]] = width - faces[:, [2, 0]]
-    points = faces[:, 4:14].reshape(-1, 5, 2)[:, [1, 0, 2, 4, 3]].copy()
+    points = faces[:, 4:].reshape(-1, 5, 2)[:, [1, 0, 2, 4, 3]].copy()
     points[..., 0] = width - points[..., 0]
-    flipped[:, 4:14] = points.reshape(-1, 10)
+    flipped[:, 4:] = points.reshape(-1, 10)
     return np.asarray(cv2.flip(image, 1), np.uint8), flipped
 
 
 def move_faces(faces: Floats, matrix: Floats) -> Floats:
-    """``(N, 15)`` faces under a ``(2, 3)`` similarity; a tilted box holds the tilted ellipse."""
+    """``(N, 14)`` faces under a ``(2, 3)`` similarity; a tilted box holds the tilted ellipse."""
     linear, shift = matrix[:, :2], matrix[:, 2]
-    points = faces[:, 4:14].reshape(-1, 5, 2) @ linear.T + shift
+    points = faces[:, 4:].reshape(-1, 5, 2) @ linear.T + shift
     centre = (faces[:, :2] + faces[:, 2:4]) / 2 @ linear.T + shift
     # Half sides of the box around an ellipse with the half axes of the old box, turned.
     half = np.sqrt(((faces[:, 2:4] - faces[:, :2]) / 2) ** 2 @ (linear**2).T)
     return np.concatenate(
-        [centre - half, centre + half, points.reshape(-1, 10), faces[:, 14:]], 1, dtype=np.float32
+        [centre - half, centre + half, points.reshape(-1, 10)], 1, dtype=np.float32
     )
 
 
 def settle(faces: Floats, size_wh: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Which faces a picture of ``size_wh`` shows: those that count, and boxes to ignore."""
+    """Which faces a picture of ``size_wh`` shows: those that count, and boxes to ignore.
+
+    A face whose landmarks are not numbers is one that nobody is sure of: it is ignored.
+    """
     w, h = size_wh
     low, high = np.maximum(faces[:, :2], 0), np.minimum(faces[:, 2:4], (w, h))
     area = np.prod(faces[:, 2:4] - faces[:, :2], axis=1)
     seen = np.prod(np.maximum(high - low, 0), axis=1) / np.maximum(area, 1e-6)
     side = np.sqrt(area)
-    counts = (seen >= WHOLE) & (side >= SMALLEST) & (side <= 1.15 * LARGEST)
+    counts = is_sure(faces) & (seen >= WHOLE) & (side >= SMALLEST) & (side <= 1.15 * LARGEST)
     return faces[counts], np.concatenate([low, high], 1)[~counts & (seen > GONE)]
 
 
 def rarity(faces: Floats, side: int) -> Floats:
-    """How much more often than a plain one each face is to be shown: ``(N,)``, 1…:data:`RARE`.
+    """How much more often than a plain one each face is to be shown: ``(N,)``, 1…:data:`RARE`, and
+    0 for one that nobody is sure of.
 
     Faces in profile and small faces are few in photos and hard to find: what counts is how far the
     nose is from the middle of the eyes, and the size beside the photo's.
 
     Args:
-        faces: ``(N, 15)``. ``side``: the photo's longer one.
+        faces: ``(N, 14)``. ``side``: the photo's longer one.
     """
     size = faces[:, 2:4] - faces[:, :2]
     aside = np.abs(faces[:, 8] - (faces[:, 4] + faces[:, 6]) / 2) / np.maximum(size[:, 0], 1e-3)
     small = np.sqrt(np.prod(size, axis=1)) < SMALL_SHARE * side
     turned = np.clip((aside - 0.08) / 0.12, 0, 1)
     odds = 1 + (RARE - 1) * np.maximum(turned, small)
-    return np.asarray(np.where(faces[:, 14] < 1, 1, odds), np.float32)
+    return np.asarray(np.where(is_sure(faces), odds, 0), np.float32)
+
+
+def is_sure(faces: Floats) -> npt.NDArray[np.bool_]:
+    """``(N,)``: which faces have landmarks."""
+    return np.asarray(np.isfinite(faces[:, 4:]).all(axis=1), np.bool_)
 
 
 class Composer:
     """Makes training pictures out of scenes.
 
     Args:
-        images: the training scenes, BGR. ``faces``: theirs, ``(N, 15)`` each.
+        images: the training scenes, BGR. ``faces``: theirs, ``(N, 14)`` each.
         size_wh: of the network's input.
         negatives: photos that show no face.
 
@@ -148,7 +156,7 @@ class Composer:
         elif kind == "mosaic":
             sample = self._mosaic(rng)
         else:
-            nothing = np.zeros((0, 15), np.float32)
+            nothing = np.zeros((0, 14), np.float32)
             sample = Sample(self._background(rng, self._size_wh), nothing, nothing[:, :4])
         image = sample.image
         if rng.random() < 0.2:
@@ -165,8 +173,7 @@ class Composer:
         canvas = np.full((h, w, 3), ZERO_BYTE, np.uint8)
         inner = max(1, round(width * scale)), max(1, round(height * scale))
         canvas[: inner[1], : inner[0]] = resize(image, inner)
-        faces = np.concatenate([faces[:, :14] * np.float32(scale), faces[:, 14:]], 1)
-        return Sample(canvas, *settle(faces, self._size_wh))
+        return Sample(canvas, *settle(faces * np.float32(scale), self._size_wh))
 
     def _mosaic(self, rng: np.random.Generator) -> Sample:
         columns, rows = list(GRIDS)[rng.choice(len(GRIDS), p=list(GRIDS.values()))]
@@ -184,9 +191,9 @@ class Composer:
                 tile = self._tile(rng, size_wh, SMALLEST, largest)
                 canvas[y0:y1, x0:x1] = tile.image
                 shift = np.array([x0, y0], np.float32)
-                faces.append(tile.faces + np.append(np.tile(shift, 7), np.float32(0)))
+                faces.append(tile.faces + np.tile(shift, 7))
                 ignore.append(tile.ignore + np.tile(shift, 2))
-        nothing = np.zeros((0, 15), np.float32)
+        nothing = np.zeros((0, 14), np.float32)
         return Sample(
             canvas,
             np.concatenate([nothing, *faces]),

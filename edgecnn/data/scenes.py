@@ -31,9 +31,9 @@ SUFFIXES = (".webp", ".jpg", ".jpeg", ".png", ".bmp")
 LANDMARKS = ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left")
 COLUMNS = ("x", "y", "w", "h", *(f"{name}_{axis}" for name in LANDMARKS for axis in "xy"))
 SURE = 0.8
-"""Score from which a label is learnt in full; below, the network is to be as unsure as the label.
-Of YuNet's labels on CelebA's photos one in 20 lies below; of these, looked at one by one, about
-half show hands, clothes or the dark."""
+"""Score below which a label is not learnt, and neither is its contrary. Of YuNet's labels on
+CelebA's photos one in 20 lies below; of these, looked at one by one, about half show hands, clothes
+or the dark."""
 SHARES = {"test": 0.2, "validation": 0.1}
 """Of all photos; the rest is for training. The test fifth is for the last measurement alone."""
 
@@ -58,10 +58,11 @@ class Scenes:
     scores: dict[str, Floats]
 
     def to_learn(self, name: str) -> Floats:
-        """The ``(N, 15)`` faces of a photo: as in ``faces``, and how sure the network is to be
-        that each is one, 0…1."""
-        sure = np.clip(self.scores[name] / SURE, 0, 1)
-        return np.concatenate([self.faces[name], sure[:, None]], 1)
+        """The ``(N, 14)`` faces of a photo; the landmarks of one whose label is not :data:`SURE`
+        are not numbers, see :func:`edgecnn.data.mosaic.settle`."""
+        faces = self.faces[name].copy()
+        faces[self.scores[name] < SURE, 4:] = np.nan
+        return faces
 
     def read(self, names: Sequence[str]) -> list[Image]:
         """The photos ``names``, each ``(H, W, 3)`` uint8 BGR.

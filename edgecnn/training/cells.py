@@ -31,7 +31,7 @@ RADIUS, RADIUS_SHARE, RADIUS_MOST = 0.75, 0.15, 1.4
 most 1.4 strides, since the code of a box reaches 1.5 strides."""
 RING = 1.6
 """Cells within this many radii that are not to find the face are no mistake, if they do."""
-EITHER = -1.0
+FOUND, NOTHING, EITHER = 1.0, 0.0, -1.0
 CLEAR = 40.0
 """Side of a face, in input pixels, from which its landmarks count in full."""
 WEIGHTS = {"score": 1.0, "box": 2.0, "landmarks": 25.0}
@@ -53,12 +53,11 @@ def grid(size_wh: tuple[int, int]) -> Floats:
 def targets(faces: Floats, ignore: Floats, size_wh: tuple[int, int]) -> Floats:
     """What every cell is to say: ``(cells, 15)`` float32.
 
-    Columns: how sure it is to be of a face, above 0 up to 1, 0 for none, -1 where all of this is
-    right; then the face's box and landmarks, ``(14,)`` in input pixels, zero where there is none.
+    Columns: 1 for a face, 0 for none, -1 where both are right; then the face's box and landmarks,
+    ``(14,)`` in input pixels, zero where there is none.
 
     Args:
-        faces: ``(N, 15)``, how sure one is to be of each in the last column; of two faces in one
-            cell the smaller wins.
+        faces: ``(N, 14)``; of two faces in one cell the smaller wins.
         ignore: ``(M, 4)`` boxes in which nothing is to be learnt.
     """
     cells = grid(size_wh)
@@ -82,8 +81,8 @@ def targets(faces: Floats, ignore: Floats, size_wh: tuple[int, int]) -> Floats:
         wanted[near & (away[k] < RING * radii[k]), 0] = EITHER
     for k in order:
         mine = (sides[k] >= low) & (sides[k] <= high) & (away[k] < radii[k])
-        wanted[mine, 0] = faces[k, 14]
-        wanted[mine, 1:] = faces[k, :14]
+        wanted[mine, 0] = FOUND
+        wanted[mine, 1:] = faces[k]
     return wanted
 
 
@@ -105,8 +104,7 @@ class CellLoss(keras.losses.Loss):  # type: ignore[misc]
 
     A score is to be the root of the IoU of the cell's own box (Li et al. 2020, Generalized Focal
     Loss, eq. 6, with beta = 2), so that of several boxes of a face the best one wins; the root
-    keeps a face whose box is middling, which counts as found, apart from what is no face. Where
-    the label itself is not sure, the score is to be that much lower. Boxes:
+    keeps a face whose box is middling, which counts as found, apart from what is no face. Boxes:
     Rezatofighi et al. 2019. Landmarks: ``sqrt(d² + 0.01²)`` with ``d`` in sides of the face.
     """
 
@@ -117,7 +115,7 @@ class CellLoss(keras.losses.Loss):  # type: ignore[misc]
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """``(batch, cells, 15)`` twice to the loss of the whole batch, a scalar."""
         kind, target = y_true[..., 0], y_true[..., 1:]
-        found = ops.cast(kind > 0, "float32")
+        found = ops.cast(kind > 0.5, "float32")
         count = ops.maximum(ops.sum(found), 1.0)
         cells = ops.convert_to_tensor(self._grid)
         stride = cells[:, 2:]
@@ -138,7 +136,7 @@ class CellLoss(keras.losses.Loss):  # type: ignore[misc]
         landmark_loss = ops.sum(found * clear * distance) / count
 
         logit = y_pred[..., 0]
-        quality = found * kind * ops.stop_gradient(ops.sqrt(ops.clip(iou, 0.0, 1.0)))
+        quality = found * ops.stop_gradient(ops.sqrt(ops.clip(iou, 0.0, 1.0)))
         entropy = ops.softplus(logit) - logit * quality
         focus = (quality - ops.sigmoid(logit)) ** 2
         told = ops.cast(kind > -0.5, "float32")
