@@ -188,7 +188,7 @@ class _Pair:
             "tensor": self.after.graph.tensors[stored].name,
             "sqnr_db": measure.sqnr_db(self.truth[true], self.now[stored]),
             "cosine": measure.cosine(self.truth[true], self.now[stored]),
-            "own_sqnr_db": measure.sqnr_db(wanted, wanted + error),
+            "own_sqnr_db": measure.decibels(power(self.truth[true]), power(error)),
             "from_weights": parts[0] / (sum(parts) or 1.0),
             "from_clipping": beyond / (power(error) or 1.0),
             "from_shift": measure.shift(error),

@@ -213,7 +213,7 @@ def through_layers(
     axes[0].legend(frameon=False, fontsize=8, labelcolor=style["ink"])
     axes[0].set_xticks(places, [""] * len(names))
     most = int(np.argmax(shares))
-    axes[1].bar(places, shares, color=[style["lines"][i == most] for i in places])
+    axes[1].bar(places, shares, color=[style["lines"][int(i == most)] for i in places])
     axes[1].set_ylabel("% of the error at the outputs", fontsize=9, color=style["ink"])
     axes[1].set_xticks(places, [_short(n, 24) for n in names], rotation=90,
                        fontsize=8 if len(names) < 40 else 6)  # fmt: skip
@@ -240,6 +240,7 @@ def layer(
         ax.stairs(one.counts, edges, fill=True, color=style["lines"][0], alpha=0.8)
         ax.set_yscale("log")
         ax.set_ylim(bottom=0.7)
+        ax.minorticks_off()
         for mark in one.marks:
             ax.axvline(mark, color=style["lines"][1], lw=1.4, ls="--")
         ax.set_title(one.title, loc="left", fontsize=10, color=style["ink"])
