@@ -44,7 +44,7 @@ def autopsy(
             f"expected a run that trains a network. {run.path} is of task faces and takes its "
             "networks from a bundle: name the run of that embedder or detector"
         )
-    if "input" not in run.facts:
+    if not run.facts.get("input"):
         raise ConversionError(f"{run.path} does not say its input: train it again")
     training.start_keras()
     task = importlib.import_module(training.TASKS[run.task])

@@ -100,8 +100,8 @@ def test_layers_are_called_as_in_keras(
 
 
 SMALL: dict[str, dict[str, Any]] = {
-    "compact": {"input_shape": (16, 16, 3), "classes": 4, "channels": (8, 16)},
-    "dense": {"input_shape": (8, 8, 1), "classes": 4},
+    "compact": {"input_shape": (16, 16, 3), "classes": 32, "channels": (8, 16)},
+    "dense": {"input_shape": (8, 8, 1), "classes": 32},
     "embedder": {"size_wh": (32, 32), "dimension": 16, "stem": 8, "first_expansion": 16,
                  "stages": ((8, 16, 1), (16, 32, 1)), "head": 32},
     "detector": {"size_wh": (64, 64), "channels": (8, 8, 16, 16, 16), "depths": (0, 1, 1, 1),
