@@ -14,6 +14,7 @@ from edgecnn.errors import EdgeCNNError
 COMMANDS = {
     "train": "train",
     "convert": "convert",
+    "export": "export",
     "evaluate": "evaluate",
     "bench": "bench",
     "inspect": "inspect",
