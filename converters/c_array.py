@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from hashlib import sha256
 from pathlib import Path
 
 from converters import flatbuffer, metadata
 from edgecnn import __version__
 from edgecnn.bundle import MANIFEST, Bundle
 from edgecnn.errors import DataError
-from edgecnn.storage import whole_file
+from edgecnn.runtime import intact
+from edgecnn.storage import sha256_of, whole_file
 
 ALIGNMENT = 16
 """Of the array in bytes: that of a FlatBuffer's buffers (schema.fbs, table Buffer)."""
@@ -39,7 +39,7 @@ def write(source: Path, out: Path) -> tuple[Path, Path]:
     """
     model, header = _model(source), out.with_suffix(".h")
     name = identifier(out.stem)
-    content, facts = model.read_bytes(), _facts(model)
+    content, facts = intact.read(model), _facts(model)
     with whole_file(header) as first, whole_file(out) as second:
         first.write_text(declaration(name, facts), "utf-8")
         second.write_text(definition(name, header.name, content), "utf-8")
@@ -117,7 +117,7 @@ def _facts(model: Path) -> list[str]:
     lines = [
         f"{json.dumps(model.name)}, {graph.file_bytes:,} bytes, as a C array by edgecnn "
         f"{__version__}.",
-        f"sha256: {sha256(model.read_bytes()).hexdigest()}",
+        f"sha256: {sha256_of(model)}",
         *(f"input: {_end(graph.tensors[i])}" for i in graph.inputs),
         *(f"output: {_end(graph.tensors[i])}" for i in graph.outputs),
         f"operations: {', '.join(json.dumps(kind)[1:-1] for kind in kinds)}",

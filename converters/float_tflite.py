@@ -41,7 +41,7 @@ def write(kind: str, network: Path, out: Path, name: str, entry: ModelEntry) -> 
         MissingExtra: TensorFlow is not installed.
     """
     child.require("train", "tensorflow")
-    arguments = [kind, network, ",".join(map(str, entry.input.shape)), out]
+    arguments: list[str | Path] = [kind, network, ",".join(map(str, entry.input.shape)), out]
     lacks = "TFLite has no operation for"
     child.run("converters.float_tflite", arguments, network, out, lacks=lacks)
     if name in metadata.OUTPUTS:

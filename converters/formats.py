@@ -28,8 +28,8 @@ class Format:
     Attributes:
         module: has ``write`` and ``load``; for one without ``tolerance``, ``write`` alone.
         suffixes: of a file's name.
-        tolerance: how far the outputs may be from Keras': the root mean square of the difference, as
-            a share of the output's own spread. None for a format that copies a file's bytes.
+        tolerance: how far the outputs may be from Keras': the root mean square of the difference,
+            as a share of the output's own spread. None for a format that copies a file's bytes.
     """
 
     module: str
@@ -47,6 +47,9 @@ FORMATS = {
 """What ``edgecnn export`` offers. The tolerances leave an order of magnitude above what is measured
 (docs/design.md): float32 differs by the order of the additions, 24 bits each; float16 by 11 bits of
 the weights; dynamic-range by 8 bits of weights and activations."""
+
+LEAST_SPREAD = 1e-12
+"""In place of 0 where an output is the same for all pictures."""
 
 PICTURES = 64
 """Held-out pictures whose outputs are compared."""
@@ -138,13 +141,13 @@ def _proved(
     """Difference, on how many pictures, and the answers to all held-out data."""
     part = verify.held_out(run)
     keras, file = verify.float_predict(network), verify.int8_predict(*models)
-    apart, count = 0.0, 0
+    apart, count = [], 0
     for preprocess in inputs:
         pixels = task.samples(run.seen_through(preprocess), part, PICTURES, 0)[0]
         count += len(pixels)
-        apart = max(apart, difference(keras(pixels), file(pixels)))
+        apart.append(difference(keras(pixels), file(pixels)))
     answers = (task.answers(run, predict, part) for predict in (keras, file))
-    return apart, count, Comparison(part, *answers)
+    return float(np.max(apart)), count, Comparison(part, *answers)
 
 
 def difference(expected: Sequence[Floats], found: Sequence[Floats]) -> float:
@@ -160,11 +163,12 @@ def difference(expected: Sequence[Floats], found: Sequence[Floats]) -> float:
     shapes = [[o.shape for o in outputs] for outputs in pairs]
     if shapes[0] != shapes[1]:
         raise ConversionError(f"expected outputs of shapes {shapes[0]}. Received: {shapes[1]}")
-    worst = 0.0
-    for before, after in zip(*pairs, strict=True):
-        apart = float(np.sqrt(np.mean(np.square(after.astype(np.float64) - before))))
-        worst = max(worst, apart and apart / max(float(before.std()), np.finfo(np.float32).tiny))
-    return worst
+    apart = [
+        np.sqrt(np.mean(np.square(after.astype(np.float64) - before)))
+        / max(before.std(), LEAST_SPREAD)
+        for before, after in zip(*pairs, strict=True)
+    ]
+    return float(np.max(apart))  # unlike max, it hands on what is no number
 
 
 def _judge(
@@ -182,7 +186,7 @@ def _judge(
         name = comparison.headline
         before, after = (a.figures[name] for a in (comparison.before, comparison.after))
         raise ConversionError(
-            f"{format} lost too much: {name} on the {comparison.part} data is {before:.4f} in Keras "
-            f"and {after:.4f} in the file, a drop of {comparison.drop:.4f}, at most {max_drop:g} is "
-            "allowed: choose a finer format, train longer, or raise --max-drop"
+            f"{format} lost too much: {name} on the {comparison.part} data is {before:.4f} in "
+            f"Keras and {after:.4f} in the file, a drop of {comparison.drop:.4f}, at most "
+            f"{max_drop:g} is allowed: choose a finer format, train longer, or raise --max-drop"
         )

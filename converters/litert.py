@@ -1,9 +1,9 @@
 """LiteRT's own quantiser: a float file and pictures in, the same network in full int8 out.
 
-Two of its defaults are not ours. It takes the ends of a range as a moving average over the pictures,
-which cuts off what goes beyond the usual picture; here they are the ends over all pictures, as
-TensorFlow's converter takes them. And it gives dense weights a scale a channel, which run times up
-to TensorFlow Lite 2.9 compute zeros from.
+Two of its defaults are not ours. It takes a moving average over the pictures for the ends of a
+range, which cuts off what goes beyond the usual picture; here they are the ends over all pictures,
+as TensorFlow's converter takes them. And it gives dense weights a scale a channel, which run times
+up to TensorFlow Lite 2.9 compute zeros from.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def write(kind: str, network: Path, out: Path, name: str, entry: ModelEntry) -> 
     child.require("onnx", "tf2onnx", "onnx", "onnxruntime", "tensorflow")
     import onnx
 
-    arguments = [network, ",".join(map(str, entry.input.shape)), out]
+    arguments: list[str | Path] = [network, ",".join(map(str, entry.input.shape)), out]
     lacks = "ONNX has no operation for"
     child.run("converters.onnx_file", arguments, network, out, called="tf2onnx", lacks=lacks)
     model = onnx.load(out)
@@ -96,7 +96,7 @@ def _rename(model: Any, names: list[str]) -> None:
 def _modernise(model: Any) -> None:
     """Spell nearest up-sampling as ONNX does from opset 13 on.
 
-    tf2onnx keeps ``tf_half_pixel_for_nn``, floor((x + 0.5) / scale), which newer readers refuse. For
+    tf2onnx keeps ``tf_half_pixel_for_nn``, floor((x + 0.5) / scale), which opset 13 deprecates. For
     whole scales, and Keras has no others, that is ``asymmetric``, floor(x / scale).
     """
     for node in model.graph.node:
