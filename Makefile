@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-matrix test-mediapipe lint format bench bench-peers wheel clean
+.PHONY: help install demo test test-fast test-matrix test-mediapipe lint format bench bench-peers bench-quantisers wheel clean
 
 help: ## Show this help
 	@echo "make VERB [PYTHON=python3] [VENV=.venv]"
@@ -60,6 +60,9 @@ bench: install ## Measure the shipped models on this machine
 
 bench-peers: install ## Measure ours beside its peers, into docs/benchmarks.md (LFW=1: accuracy too)
 	$(BIN)/python tests/bench_peers.py $(if $(LFW),--lfw)
+
+bench-quantisers: install ## Measure what makes int8 of float, into docs/quantisers.md (RUNS="run other-run")
+	$(BIN)/python tests/bench_quantisers.py $(RUNS)
 
 wheel: install ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .

@@ -1,9 +1,10 @@
 """LiteRT's own quantiser: a float file and pictures in, the same network in full int8 out.
 
-Two of its defaults are not ours. It takes a moving average over the pictures for the ends of a
+Three of its ways are not ours. It takes a moving average over the pictures for the ends of a
 range, which cuts off what goes beyond the usual picture; here they are the ends over all pictures,
-as TensorFlow's converter takes them. And it gives dense weights a scale a channel, which run times
-up to TensorFlow Lite 2.9 compute zeros from.
+as TensorFlow's converter takes them. It gives dense weights a scale a channel, which run times up
+to TensorFlow Lite 2.9 compute zeros from. And it puts the weights of all but small networks behind
+the FlatBuffer.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ def quantise(network: bytes, pixels: Image) -> bytes:
         MissingExtra: ``ai-edge-quantizer`` is not installed.
     """
     with needs("quantizer", "ai_edge_quantizer"):
+        from ai_edge_litert.tools import flatbuffer_utils
         from ai_edge_quantizer import calibrator, quantizer, recipe_manager
         from ai_edge_quantizer.qtyping import QuantGranularity, TFLOperationName
         from ai_edge_quantizer.utils import qsv_utils
@@ -44,7 +46,10 @@ def quantise(network: bytes, pixels: Image) -> bytes:
     ready = quantizer.Quantizer(bytearray(network), recipe.get_quantization_recipe())
     ranges = observer.get_model_qsvs()
     done = ready.quantize(ranges, enable_progress_bar=False, enable_progress_report=False)
-    return bytes(done.quantized_model)
+    # From 256 KiB of weights on it puts them behind the FlatBuffer, where run times before 2024 and
+    # the Edge TPU's compiler read none: back into it.
+    whole = flatbuffer_utils.read_model_from_bytearray(bytearray(done.quantized_model))
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(whole))
 
 
 def _int8(weights: Any, *, signed: bool = True) -> Any:

@@ -54,9 +54,12 @@ def left(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir() if p.name not in NETWORKS)
 
 
-@pytest.mark.parametrize("task", NETWORKS)
-@pytest.mark.parametrize("format", SUFFIX)
-def test_every_format_of_every_task(runs: Path, format: str, task: str) -> None:
+@pytest.mark.parametrize(
+    ("format", "task"),
+    [*((f, "images") for f in SUFFIX), ("onnx", "embedder"), ("onnx", "detector"),
+     ("dynamic-range", "detector")],
+)  # fmt: skip
+def test_every_format_and_every_task(runs: Path, format: str, task: str) -> None:
     out = runs / f"model{SUFFIX[format]}"
     done = formats.write(runs / task, format, out)
     assert done.files == (out,) and left(runs) == [out.name]

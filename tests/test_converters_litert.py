@@ -50,6 +50,27 @@ def test_the_answers_are_those_of_tensorflow(made: Path) -> None:
     assert apart.max() <= 1 and np.ptp(answers) > 10
 
 
+def test_weights_stand_in_the_file_however_many(made: Path, tmp_path: Path) -> None:
+    """It puts them behind the FlatBuffer from 256 KiB on, where old run times find zeros."""
+    tf = pytest.importorskip("tensorflow")
+    import keras
+
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential([keras.Input((8, 8, 3), batch_size=1), keras.layers.Flatten(),
+                                keras.layers.Dense(1500), keras.layers.Dense(3)])  # fmt: skip
+    as_float = tf.lite.TFLiteConverter.from_keras_model(network).convert()
+    pixels = int8._with_both_ends(pixels_of((8, 8, 3), 16))
+    (tmp_path / "f.tflite").write_bytes(as_float)
+    (tmp_path / "m.tflite").write_bytes(litert.quantise(as_float, pixels))
+    int8.check(tmp_path / "m.tflite")
+    graph = flatbuffer.read(tmp_path / "m.tflite")
+    assert sum(t.constant_bytes for t in graph.tensors) > 256 * 1024
+    assert not any(t.outside for t in graph.tensors)
+    files = [Model(tmp_path / name) for name in ("f.tflite", "m.tflite")]
+    wanted, found = (np.concatenate([m(p)[0] for p in pixels]) for m in files)
+    assert np.sqrt(np.mean((wanted - found) ** 2)) < 0.05 * wanted.std()
+
+
 def test_by_the_child(tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     tiny_classifier().save(tmp_path / "m.keras")
