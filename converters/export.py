@@ -110,6 +110,7 @@ def export(
     float_out: str | Path | None = None,
     card: str | None = None,
     strangers: float | None = None,
+    quantiser: str = int8.QUANTISERS[0],
 ) -> Bundle:
     """Convert a finished run into a bundle for ``board``.
 
@@ -130,6 +131,7 @@ def export(
         strangers: choose the threshold so that this share of the strangers gets a name with one
             person enrolled; the camera starts from the same share, whoever is enrolled then. None
             for the share of ``parts``, or :data:`edgecnn.faces.threshold.STRANGERS`.
+        quantiser: one of :data:`converters.int8.QUANTISERS`.
 
     Raises:
         DataError: ``run_path`` is not a finished run, or no threshold can be chosen for
@@ -157,7 +159,8 @@ def export(
     training.start_keras()
     task = importlib.import_module(training.TASKS[run.task])
     with tempfile.TemporaryDirectory(prefix="edgecnn-") as work:
-        made = _convert(task, run, Path(work), max_drop, calibration_count, seed, float_out)
+        settings = (calibration_count, seed, float_out, quantiser)
+        made = _convert(task, run, Path(work), max_drop, *settings)
         known = _measured(task, run, made[0], strangers)
         if run.task != "images":
             if parts is None and (ASSETS / MANIFEST).exists():
@@ -200,28 +203,19 @@ def _convert(
     count: int,
     seed: int,
     float_out: str | Path | None,
+    quantiser: str,
 ) -> list[Part]:
     """The models of a run: one, or a detector for each of its views."""
     kind = KINDS[run.task]
     facts = FACTS.get(kind, ())
-    lacks = [f for f in ("input", *facts) if f not in run.facts]
-    if lacks:
-        raise ConversionError(f"{run.path} does not say its {', '.join(lacks)}: train it again")
     network = run.load_model()
-    inputs = {kind: Preprocess.from_dict(run.facts["input"])}
-    if network.input.shape[1:] != inputs[kind].shape:
-        raise ConversionError(
-            f"{run.path} says its input is {inputs[kind].shape}, its network takes "
-            f"{network.input.shape[1:]}: train it again"
-        )
-    if hasattr(task, "views"):
-        inputs = task.views(run)
+    inputs = inputs_of(task, run, network)
     entries, findings = {}, list[Finding]()
     for name, preprocess in inputs.items():
         file, float_file = work / FILES[name], work / f"{name}.float.tflite"
         pictures, seen = work / "calibration.npy", run.seen_through(preprocess)
         calibration = calibrate.pick(task, seen, pictures, count, seed)
-        int8.convert(run.path / MODEL, pictures, file, float_file)
+        int8.convert(run.path / MODEL, pictures, file, float_file, quantiser=quantiser)
         findings += calibration.findings
         findings += activations.check(task, seen, file, calibration.pixels)
         labels = tuple(run.facts.get("labels", ())) if name == "classifier" else ()
@@ -232,7 +226,7 @@ def _convert(
             input=preprocess,
             labels=labels,
             facts={f: run.facts[f] for f in facts} | {"float_bytes": float_file.stat().st_size},
-            calibration=calibration.facts,
+            calibration=calibration.facts | {"quantiser": quantiser},
         )
     files = [work / entry.file for entry in entries.values()]
     proof = verify.verify(task, run, network, files, findings)
@@ -252,6 +246,26 @@ def _convert(
         proven = proof.facts() if name == kind else None
         parts.append(Part(name, entry, file, card, golden, proven))
     return parts
+
+
+def inputs_of(task: Any, run: Run, network: Any) -> dict[str, Preprocess]:
+    """The inputs that a run's network is converted for, by the model's name in a bundle: one, or
+    those of the task's ``views``.
+
+    Raises:
+        ConversionError: ``run`` lacks a fact, or says another input than ``network`` has.
+    """
+    lacks = [f for f in ("input", *FACTS.get(KINDS[run.task], ())) if f not in run.facts]
+    if lacks:
+        raise ConversionError(f"{run.path} does not say its {', '.join(lacks)}: train it again")
+    preprocess = Preprocess.from_dict(run.facts["input"])
+    if network.input.shape[1:] != preprocess.shape:
+        raise ConversionError(
+            f"{run.path} says its input is {preprocess.shape}, its network takes "
+            f"{network.input.shape[1:]}: train it again"
+        )
+    views: dict[str, Preprocess] = task.views(run) if hasattr(task, "views") else {}
+    return views or {KINDS[run.task]: preprocess}
 
 
 def golden_pictures(shape: tuple[int, int, int]) -> Image:

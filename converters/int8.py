@@ -1,9 +1,9 @@
 """A Keras network to full int8 TFLite, in a process of its own.
 
 TensorFlow's converter can crash the whole process on an op that it does not expect, so it runs in
-a child: ``python -m converters.int8 NETWORK CALIBRATION OUT [FLOAT_OUT]``; CALIBRATION is empty for
-made-up pictures. What comes out is then
-looked into here, since two of its properties depend on the converter's good will:
+a child: ``python -m converters.int8 NETWORK CALIBRATION OUT QUANTISER [FLOAT_OUT]``; CALIBRATION is
+empty for made-up pictures. What comes out is then looked into here, since two of its properties
+depend on the converter's good will:
 
 * the input is the byte mapping of :func:`edgecnn.images.to_network`, uint8 with scale 1/128 and
   zero point 128, so that a picture's bytes go in untouched;
@@ -13,23 +13,20 @@ looked into here, since two of its properties depend on the converter's good wil
 
 from __future__ import annotations
 
-import importlib.util
-import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from converters import flatbuffer
+from converters import child, flatbuffer
 from edgecnn import networks
-from edgecnn.errors import ConversionError, needs
+from edgecnn.errors import ConversionError
 from edgecnn.images import ZERO_BYTE, Image, to_network
-from edgecnn.runtime.child import environment
 
-TIMEOUT_S = 1800.0
-"""Long enough for 256 pictures through a network of 100 million multiply-accumulates."""
+QUANTISERS = ("tensorflow", "litert")
+"""TensorFlow's converter, and LiteRT's own quantiser (``ai-edge-quantizer``), which starts from the
+float file that the former makes. The first is the default; docs/design.md says why."""
 
 ONE_SCALE_PER_DENSE = "_experimental_disable_per_channel_quantization_for_dense_layers"
 """A private switch of ``tf.lite.TFLiteConverter`` since 2.16; older ones never did it."""
@@ -40,7 +37,8 @@ def convert(
     calibration: str | Path | None,
     out: str | Path,
     float_out: str | Path | None = None,
-    timeout_s: float = TIMEOUT_S,
+    timeout_s: float = child.TIMEOUT_S,
+    quantiser: str = QUANTISERS[0],
 ) -> None:
     """Convert a network whose input is a picture in the range of ``to_network``.
 
@@ -53,42 +51,18 @@ def convert(
             good for nothing else, so it is not looked into.
         out: where the int8 ``.tflite`` goes: batch 1, uint8 in and out.
         float_out: where the same network in float32 goes, None for nowhere.
+        quantiser: one of :data:`QUANTISERS`.
 
     Raises:
         ConversionError: the child failed, crashed or took too long, or what it wrote is not as
             described.
-        MissingExtra: TensorFlow is not installed.
+        MissingExtra: TensorFlow, or the quantiser, is not installed.
     """
-    with needs("train", "tensorflow"):
-        if importlib.util.find_spec("tensorflow") is None:
-            raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
-    command = [
-        sys.executable,
-        "-m",
-        "converters.int8",
-        str(network),
-        str(calibration or ""),
-        str(out),
-    ]
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    try:
-        child = subprocess.run(
-            [*command, *([str(float_out)] if float_out else [])],
-            env=environment(**quiet, KERAS_BACKEND="tensorflow"),
-            capture_output=True,
-            timeout=timeout_s,
-        )
-    except subprocess.TimeoutExpired:
-        raise ConversionError(
-            f"the converter did not end within {timeout_s:g} s: use a smaller network or fewer "
-            "calibration pictures"
-        ) from None
-    if child.returncode or not Path(out).is_file():
-        raise ConversionError(
-            f"TensorFlow's converter failed on {network} "
-            f"({_reason(child.returncode, child.stderr.decode('utf-8', 'replace'))}): "
-            "look for a layer that TFLite has no int8 operation for"
-        )
+    child.require("train", "tensorflow")
+    if quantiser == "litert":
+        child.require("quantizer", "ai_edge_quantizer")
+    arguments = [network, calibration or "", out, quantiser, *([float_out] if float_out else [])]
+    child.run("converters.int8", arguments, network, out, timeout_s)
     if calibration is not None:
         check(out)
 
@@ -130,16 +104,6 @@ def _fault(graph: flatbuffer.Graph) -> str | None:
     return None
 
 
-def _reason(code: int, errors: str) -> str:
-    """Why the child ended, in one line: the signal, or the last line that names an error."""
-    if code < 0:
-        name = signal.Signals(-code).name
-        return f"{name}, out of memory?" if name == "SIGKILL" else f"it crashed with {name}"
-    lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    named = [line for line in lines if "Error" in line or "error:" in line]
-    return (named or lines or [f"exit code {code}"])[-1][:300]
-
-
 def _with_both_ends(pixels: Image) -> Image:
     """A first picture that holds the bytes 0 and 255, before ``pixels``.
 
@@ -159,21 +123,13 @@ def _made_up(inputs: list[Any]) -> Image:
     return np.random.default_rng(0).integers(0, 256, (4, *shapes[0]), np.uint8)
 
 
-def _child(network: str, calibration: str, out: str, float_out: str = "") -> None:
+def _by_tensorflow(model: Any, pixels: Image) -> bytes:
     import tensorflow as tf
-
-    trained = networks.load(network)
-    pictures = np.load(calibration) if calibration else _made_up(trained.inputs)
-    pixels = _with_both_ends(pictures)
-    # An open batch dimension would leave SHAPE and STRIDED_SLICE before every reshape.
-    model = networks.resized(trained, pixels.shape[1:], batch=1)
 
     def representative() -> Any:
         for one in pixels:
             yield [to_network(one[None])]
 
-    if float_out:
-        Path(float_out).write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = representative
@@ -181,7 +137,31 @@ def _child(network: str, calibration: str, out: str, float_out: str = "") -> Non
     converter.inference_input_type = converter.inference_output_type = tf.uint8
     if hasattr(converter, ONE_SCALE_PER_DENSE):
         setattr(converter, ONE_SCALE_PER_DENSE, True)
-    Path(out).write_bytes(converter.convert())
+    content: bytes = converter.convert()
+    return content
+
+
+def _child(
+    network: str, calibration: str, out: str, quantiser: str = QUANTISERS[0], float_out: str = ""
+) -> None:
+    import tensorflow as tf
+
+    trained = networks.load(network)
+    pictures = np.load(calibration) if calibration else _made_up(trained.inputs)
+    pixels = _with_both_ends(pictures)
+    # An open batch dimension would leave SHAPE and STRIDED_SLICE before every reshape.
+    model = networks.resized(trained, pixels.shape[1:], batch=1)
+    as_float = b""
+    if float_out or quantiser == "litert":
+        as_float = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    if float_out:
+        Path(float_out).write_bytes(as_float)
+    if quantiser == "litert":
+        from converters import litert
+
+        Path(out).write_bytes(litert.quantise(as_float, pixels))
+    else:
+        Path(out).write_bytes(_by_tensorflow(model, pixels))
 
 
 if __name__ == "__main__":

@@ -66,7 +66,12 @@ class Metadata:
 
 
 def write(
-    path: str | Path, kind: str, preprocess: Preprocess, labels: tuple[str, ...] = ()
+    path: str | Path,
+    kind: str,
+    preprocess: Preprocess,
+    labels: tuple[str, ...] = (),
+    *,
+    stored: str = "full int8",
 ) -> None:
     """Put the metadata of a ``classifier`` or an ``embedder`` into its file, which has none yet.
 
@@ -74,6 +79,7 @@ def write(
 
     Args:
         labels: class names in output order; empty for an embedder.
+        stored: what the network computes in, in words.
 
     Raises:
         ModelError: the file is damaged, or has metadata.
@@ -82,7 +88,7 @@ def write(
     content = intact.read(path)
     if entry(content, NAME) is not None:
         raise ModelError(f"expected a file without metadata. {path} has some: convert it again")
-    content = with_entry(content, NAME, _metadata(kind, preprocess, labels))
+    content = with_entry(content, NAME, _metadata(kind, preprocess, labels, stored))
     with whole_file(path) as draft:
         draft.write_bytes(_with_labels(content, labels) if labels else content)
 
@@ -150,7 +156,7 @@ def _with_labels(content: bytes, labels: tuple[str, ...]) -> bytes:
     return whole.getvalue()
 
 
-def _metadata(kind: str, preprocess: Preprocess, labels: tuple[str, ...]) -> bytes:
+def _metadata(kind: str, preprocess: Preprocess, labels: tuple[str, ...], stored: str) -> bytes:
     from flatbuffers import Builder
 
     to = Builder(1024)
@@ -178,7 +184,7 @@ def _metadata(kind: str, preprocess: Preprocess, labels: tuple[str, ...]) -> byt
     name, what = (to.CreateString(text) for text in OUTPUTS[kind])
     output = _table(to, {0: name, 1: what, 3: feature, **named})
     graph = _table(to, {2: _tables(to, [picture]), 3: _tables(to, [output])})
-    about = f"A full int8 {kind}, made with edgecnn."
+    about = f"A {stored} {kind}, made with edgecnn."
     root = _table(to, {
         0: to.CreateString(kind), 1: to.CreateString(about), 3: _tables(to, [graph]),
         7: to.CreateString(OLDEST_PARSER),

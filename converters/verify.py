@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from converters.compare import Comparison
 from converters.faults import Finding
 from edgecnn import networks
 from edgecnn.errors import ConversionError
 from edgecnn.images import Floats, Image, to_network
-from edgecnn.runtime.interpreter import Model
+from edgecnn.runtime.interpreter import Model, Tensor
 from edgecnn.training.answers import Answers
 from edgecnn.training.run import Run
 
@@ -25,6 +26,15 @@ UNLIKE = 0.02
 
 Predict = Callable[[Image], list[Floats]]
 """``(N, H, W, C)`` uint8 to one float32 array an output, batch first."""
+
+
+class Loaded(Protocol):
+    """A model file that was opened: :class:`Model`, or one of another format."""
+
+    inputs: list[Tensor]
+
+    def __call__(self, pixels: npt.NDArray[np.uint8]) -> list[Floats]:
+        """One picture ``(H, W, C)`` uint8 to its outputs, with a leading dimension of 1."""
 
 
 def float_predict(network: Any, batch: int = 64) -> Predict:
@@ -46,8 +56,8 @@ def float_predict(network: Any, batch: int = 64) -> Predict:
     return predict
 
 
-def int8_predict(*models: Model) -> Predict:
-    """``.tflite`` files as the same function, de-quantised, one picture after the other. Each file
+def int8_predict(*models: Loaded) -> Predict:
+    """Model files as the same function, de-quantised, one picture after the other. Each file
     takes the pictures of its own size; others raise ConversionError."""
     fitting = {model.inputs[0].shape[1:]: model for model in models}
 

@@ -59,7 +59,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def runs(tmp_path: Path, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with a finished run of each task, and a converter that is quick."""
 
-    def quick(network: Path, calibration: Path, out: Path, float_out: Path) -> None:
+    def quick(
+        network: Path, calibration: Path, out: Path, float_out: Path, *, quantiser: str
+    ) -> None:
+        assert quantiser == int8.QUANTISERS[0]
         assert np.load(calibration).dtype == np.uint8
         folder = files[Run(network.parent).task]
         high = np.load(calibration).shape[1:3] == HIGH[::-1]
@@ -111,7 +114,8 @@ def test_the_calibration_is_on_record(runs: Path) -> None:
         runs / "images", "x", runs / "out", max_drop=1, calibration_count=8, seed=3
     )
     digest = sha256(pixels_of((8, 8, 3), 8, seed=3).tobytes()).hexdigest()
-    assert bundle.entry("classifier").calibration == {"count": 8, "seed": 3, "sha256": digest}
+    expected = {"count": 8, "seed": 3, "sha256": digest, "quantiser": "tensorflow"}
+    assert bundle.entry("classifier").calibration == expected
 
 
 def test_cards_tell_the_facts_and_nobodys_folders(runs: Path) -> None:

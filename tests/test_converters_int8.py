@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from converter_tools import TINY, TINY_FLOAT, pixels_of, tiny_classifier
 
-from converters import flatbuffer, int8
+from converters import child, flatbuffer, int8
 from edgecnn.errors import ConversionError, MissingExtra
 from edgecnn.images import to_network
 from edgecnn.runtime.interpreter import Model
@@ -88,7 +88,7 @@ def test_a_crash_is_told(monkeypatch: pytest.MonkeyPatch, made: Path, tmp_path: 
         return run(die, **options)
 
     run = subprocess.run
-    monkeypatch.setattr(int8.subprocess, "run", crash)
+    monkeypatch.setattr(child.subprocess, "run", crash)
     with pytest.raises(ConversionError, match="it crashed with SIGSEGV"):
         int8.convert(made / "model.keras", made / "pixels.npy", tmp_path / "out.tflite")
 
@@ -96,7 +96,7 @@ def test_a_crash_is_told(monkeypatch: pytest.MonkeyPatch, made: Path, tmp_path: 
 def test_without_tensorflow_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(int8.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(child.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'edgecnn\[train\]'"):
         int8.convert(tmp_path / "a", tmp_path / "b", tmp_path / "c")
 
@@ -115,7 +115,7 @@ def test_without_tensorflow_it_says_what_to_install(
     ],
 )
 def test_the_reason_is_one_line(code: int, errors: str, reason: str) -> None:
-    assert int8._reason(code, errors) == reason
+    assert child.reason(code, errors) == reason
 
 
 def changed(graph: flatbuffer.Graph, tensor: int, **facts: Any) -> flatbuffer.Graph:

@@ -15,6 +15,7 @@ COMMANDS = {
     "train": "train",
     "convert": "convert",
     "autopsy": "autopsy",
+    "export": "export",
     "evaluate": "evaluate",
     "bench": "bench",
     "inspect": "inspect",

@@ -45,6 +45,8 @@ class Board(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
 @click.option("--calibration", type=click.IntRange(1), default=256,
               help="Training pictures to calibrate on.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, help="Which pictures these are.")
+@click.option("--quantiser", type=click.Choice(["tensorflow", "litert"]), default="tensorflow",
+              help="What makes it int8; litert comes with edgecnn[quantizer].")  # fmt: skip
 @click.option("--with", "parts", type=click.Path(path_type=Path),
               help="Where the other face model comes from.  [the bundle that ships]")  # fmt: skip
 @click.option("--float-out", type=click.Path(path_type=Path, dir_okay=False),
