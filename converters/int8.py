@@ -1,9 +1,9 @@
 """A Keras network to full int8 TFLite, in a process of its own.
 
 TensorFlow's converter can crash the whole process on an op that it does not expect, so it runs in
-a child: ``python -m converters.int8 NETWORK CALIBRATION OUT [FLOAT_OUT]``; CALIBRATION is empty for
-made-up pictures. What comes out is then
-looked into here, since two of its properties depend on the converter's good will:
+a child: ``python -m converters.int8 NETWORK CALIBRATION OUT [FLOAT_OUT [PERCENTILE [TENSOR …]]]``;
+CALIBRATION is empty for made-up pictures. What comes out is then looked into here, since two of its
+properties depend on the converter's good will:
 
 * the input is the byte mapping of :func:`edgecnn.images.to_network`, uint8 with scale 1/128 and
   zero point 128, so that a picture's bytes go in untouched;
@@ -17,6 +17,7 @@ import importlib.util
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ def convert(
     out: str | Path,
     float_out: str | Path | None = None,
     timeout_s: float = TIMEOUT_S,
+    percentile: float | None = None,
+    float_layers: Sequence[str] = (),
 ) -> None:
     """Convert a network whose input is a picture in the range of ``to_network``.
 
@@ -53,6 +56,7 @@ def convert(
             good for nothing else, so it is not looked into.
         out: where the int8 ``.tflite`` goes: batch 1, uint8 in and out.
         float_out: where the same network in float32 goes, None for nowhere.
+        percentile, float_layers: as :func:`converters.ranges.quantise` takes them.
 
     Raises:
         ConversionError: the child failed, crashed or took too long, or what it wrote is not as
@@ -62,18 +66,13 @@ def convert(
     with needs("train", "tensorflow"):
         if importlib.util.find_spec("tensorflow") is None:
             raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
-    command = [
-        sys.executable,
-        "-m",
-        "converters.int8",
-        str(network),
-        str(calibration or ""),
-        str(out),
-    ]
+    command = [sys.executable, "-m", "converters.int8"]
+    command += [str(network), str(calibration or ""), str(out), str(float_out or "")]
+    command += [str(percentile or ""), *float_layers]
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     try:
         child = subprocess.run(
-            [*command, *([str(float_out)] if float_out else [])],
+            command,
             env=environment(**quiet, KERAS_BACKEND="tensorflow"),
             capture_output=True,
             timeout=timeout_s,
@@ -90,18 +89,21 @@ def convert(
             "look for a layer that TFLite has no int8 operation for"
         )
     if calibration is not None:
-        check(out)
+        check(out, float_layers)
 
 
-def check(path: str | Path) -> None:
+def check(path: str | Path, float_layers: Sequence[str] = ()) -> None:
     """Look into an int8 file for what this module promises.
+
+    Args:
+        float_layers: names of the tensors that are to be computed in float.
 
     Raises:
         ConversionError: the input is not the byte mapping, an output is not uint8, the batch is
-            not fixed, something is left in float, or dense weights have a scale a channel.
+            not fixed, something else is left in float, or dense weights have a scale a channel.
     """
     graph = flatbuffer.read(path)
-    fault = _fault(graph)
+    fault = _fault(graph, len(float_layers))
     if fault:
         raise ConversionError(
             f"{path} came out of the converter with {fault}: install the TensorFlow that "
@@ -109,7 +111,7 @@ def check(path: str | Path) -> None:
         )
 
 
-def _fault(graph: flatbuffer.Graph) -> str | None:
+def _fault(graph: flatbuffer.Graph, float_layers: int = 0) -> str | None:
     picture = graph.input()
     if len(graph.inputs) != 1 or picture.dynamic or picture.shape[0] != 1:
         return f"an input of shape {picture.shape}, expected one picture with batch 1"
@@ -119,15 +121,24 @@ def _fault(graph: flatbuffer.Graph) -> str | None:
     for i in graph.outputs:
         if graph.tensors[i].dtype != "uint8":
             return f"output {graph.tensors[i].name} in {graph.tensors[i].dtype}, expected uint8"
+    in_float = [o.kind for o in graph.operations if _in_float(graph, o)]
+    if len(in_float) != float_layers:
+        return (
+            f"{' and '.join(in_float) or 'nothing'} in float, expected int8"
+            f"{f' but for {float_layers}' if float_layers else ''}"
+        )
     for operation in graph.operations:
-        results = [graph.tensors[i] for i in operation.outputs]
-        if any(t.dtype.startswith("float") for t in results):
-            return f"{operation.kind} in float, expected int8"
-        if operation.kind == "FULLY_CONNECTED":
+        if operation.kind == "FULLY_CONNECTED" and not _in_float(graph, operation):
             scales = len(graph.tensors[operation.inputs[1]].scales)
             if scales != 1:
                 return f"{scales} scales for the weights of a dense layer, expected 1"
     return None
+
+
+def _in_float(graph: flatbuffer.Graph, operation: flatbuffer.Operation) -> bool:
+    """Whether an operation computes floats, those that only bring values there left aside."""
+    computed = [graph.tensors[i].dtype for i in operation.outputs]
+    return operation.kind != "DEQUANTIZE" and any(t.startswith("float") for t in computed)
 
 
 def _reason(code: int, errors: str) -> str:
@@ -159,7 +170,14 @@ def _made_up(inputs: list[Any]) -> Image:
     return np.random.default_rng(0).integers(0, 256, (4, *shapes[0]), np.uint8)
 
 
-def _child(network: str, calibration: str, out: str, float_out: str = "") -> None:
+def _child(
+    network: str,
+    calibration: str,
+    out: str,
+    float_out: str = "",
+    percentile: str = "",
+    *float_layers: str,
+) -> None:
     import tensorflow as tf
 
     trained = networks.load(network)
@@ -181,7 +199,13 @@ def _child(network: str, calibration: str, out: str, float_out: str = "") -> Non
     converter.inference_input_type = converter.inference_output_type = tf.uint8
     if hasattr(converter, ONE_SCALE_PER_DENSE):
         setattr(converter, ONE_SCALE_PER_DENSE, True)
-    Path(out).write_bytes(converter.convert())
+    if not percentile and not float_layers:
+        Path(out).write_bytes(converter.convert())
+        return
+    from converters import ranges
+
+    share = float(percentile) if percentile else None
+    Path(out).write_bytes(ranges.quantise(converter, pixels, share, float_layers))
 
 
 if __name__ == "__main__":
