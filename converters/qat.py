@@ -41,9 +41,10 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return max(STEPS, -(-len(self._pixels) // BATCH))
 
-    def __getitem__(self, index: int) -> tuple[Floats, list[Floats]]:
+    def __getitem__(self, index: int) -> tuple[Floats, Any]:
         rows = self._rows[index * BATCH : (index + 1) * BATCH]
-        return to_network(self._pixels[rows]), [target[rows] for target in self._targets]
+        wanted = tuple(target[rows] for target in self._targets)
+        return to_network(self._pixels[rows]), wanted if len(wanted) > 1 else wanted[0]
 
     def on_epoch_begin(self) -> None:
         """Draw a new order; few pictures come several times."""
