@@ -74,7 +74,27 @@ class LayerError:
     weights: Weights | None
 
 
-def layers(float_file: Path, int8_file: Path, pixels: npt.NDArray[np.uint8]) -> list[LayerError]:
+@dataclass(frozen=True)
+class Autopsy:
+    """An int8 network beside its float twin.
+
+    Attributes:
+        layers: in the order of the int8 file.
+        sqnr_db, cosine: of the network's outputs, int8 to float; of several the mean.
+        pictures: how many it was looked at with.
+        model, part: the task it was trained for, and which of its data the pictures are; empty
+            where files were compared.
+    """
+
+    layers: tuple[LayerError, ...]
+    sqnr_db: float
+    cosine: float
+    pictures: int
+    model: str = ""
+    part: str = ""
+
+
+def compare(float_file: Path, int8_file: Path, pixels: npt.NDArray[np.uint8]) -> Autopsy:
     """Compare two ``.tflite`` files of one network.
 
     Layers are matched by the names of their tensors; operations that hand on values as they come
@@ -83,22 +103,25 @@ def layers(float_file: Path, int8_file: Path, pixels: npt.NDArray[np.uint8]) -> 
     Args:
         pixels: ``(N, H, W, C)``, N 1 at least: pictures that it was not calibrated on.
 
-    Returns:
-        In the order of the int8 file.
-
     Raises:
         ModelError: a file is damaged or has several subgraphs.
         ConversionError: the files are not of one network.
     """
     before, after = Network(float_file), Network(int8_file)
     twins = matched(before, after)
-    networks = _Side(before, after, twins, pixels)
-    found = [networks.layer(i, f) for i, f in twins.items()]
+    pair = _Pair(before, after, twins, pixels)
+    found = [pair.layer(i, f) for i, f in twins.items()]
     total = sum(noise for _, noise in found) or 1.0
-    return [
+    rows = (
         LayerError(**facts, output_sqnr_db=measure.decibels(1.0, noise), share=noise / total)
         for facts, noise in found
-    ]
+    )
+    return Autopsy(tuple(rows), *pair.outcome(), len(pixels))
+
+
+def layers(float_file: Path, int8_file: Path, pixels: npt.NDArray[np.uint8]) -> list[LayerError]:
+    """The layers alone of :func:`compare`."""
+    return list(compare(float_file, int8_file, pixels).layers)
 
 
 def ranked(rows: Sequence[LayerError]) -> list[LayerError]:
@@ -112,7 +135,7 @@ def worst(rows: Sequence[LayerError]) -> LayerError:
     return ranked(rows)[0]
 
 
-class _Side:
+class _Pair:
     """A float and an int8 network side by side over some pictures, layer after layer.
 
     Attributes:
@@ -165,7 +188,7 @@ class _Side:
             "tensor": self.after.graph.tensors[stored].name,
             "sqnr_db": measure.sqnr_db(self.truth[true], self.now[stored]),
             "cosine": measure.cosine(self.truth[true], self.now[stored]),
-            "own_sqnr_db": measure.sqnr_db(wanted, wanted + error),
+            "own_sqnr_db": measure.decibels(power(self.truth[true]), power(error)),
             "from_weights": parts[0] / (sum(parts) or 1.0),
             "from_clipping": beyond / (power(error) or 1.0),
             "from_shift": measure.shift(error),
@@ -173,6 +196,16 @@ class _Side:
             "weights": looked[0] if looked else None,
         }
         return facts, self._at_the_outputs(true, error)
+
+    def outcome(self) -> tuple[float, float]:
+        """SQNR in dB and cosine of the outputs once all layers have been asked for."""
+        named = {self.after.graph.tensors[t].name: t for t in self.after.graph.outputs}
+        stored = {f: named[self.before.graph.tensors[f].name] for f in self.outputs}
+        now = self.after.part(list(stored.values()), self.twins)(self.now)
+        pairs = [(values, now[stored[f]]) for f, values in self.outputs.items()]
+        ratios = [power(found - true) / (power(true) or 1.0) for true, found in pairs]
+        cosines = [measure.cosine(true, found) for true, found in pairs]
+        return measure.decibels(1.0, float(np.mean(ratios))), float(np.mean(cosines))
 
     def _at_the_outputs(self, tensor: int, error: Floats) -> float:
         """Power of what an error there changes at the outputs, over their own; of several outputs
@@ -182,7 +215,8 @@ class _Side:
         if later:
             spoiled |= self.before.part(later, spoiled)(spoiled)
         ratios = [
-            power(spoiled[t] - values) / (power(values) or 1.0) for t, values in self.outputs.items()
+            power(spoiled[t] - values) / (power(values) or 1.0)
+            for t, values in self.outputs.items()
         ]
         return float(np.mean(ratios))
 
@@ -195,7 +229,8 @@ class _Side:
         )
         if one.kind != other.kind or one.kind not in CHANNEL_AXES:
             return ()
-        int8, real = self.after.graph.tensors[one.inputs[1]], self.before.graph.tensors[other.inputs[1]]
+        int8 = self.after.graph.tensors[one.inputs[1]]
+        real = self.before.graph.tensors[other.inputs[1]]
         if int8.dtype != "int8" or not int8.stored or not real.stored or int8.shape != real.shape:
             return ()
         axis, input_axis = CHANNEL_AXES[one.kind]

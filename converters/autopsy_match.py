@@ -33,10 +33,11 @@ def matched(before: Network, after: Network) -> dict[int, int]:
     found = {i: pairs[i] for i in after.makers if i in pairs}
     while odd := _odd(before, after, found):
         found = {i: f for i, f in found.items() if i not in odd}
-    if not found:
+    outputs = {before.graph.tensors[t].name for t in before.graph.outputs}
+    if not found or not outputs <= {after.graph.tensors[t].name for t in after.graph.outputs}:
         raise ConversionError(
-            "expected the float and the int8 file of one network. Received: files without a layer "
-            "in common: convert both from the same network"
+            "expected the float and the int8 file of one network. Received: files with other "
+            "layers or outputs: convert both from the same network"
         )
     return found
 

@@ -40,14 +40,12 @@ class Activations:
     """What a layer computes in float, and the range that int8 has for it.
 
     Attributes:
-        low, high: the real numbers at the ends of the 256 steps; what was seen, where the layer
-            stayed in float.
+        low, high: the real numbers at the ends of the 256 steps; those seen, where it stayed in
+            float.
         seen_low, seen_high: the least and the greatest value over all pictures.
         clipped: share of the values more than half a step outside the range, 0…1.
         middle: the middle 99.9 % of the values lie in this share of the range.
-        channels: along the last axis.
-        narrow: channels that change from picture to picture or place to place, by fewer than
-            :data:`FEW_STEPS` steps in all.
+        steps: how many of the 256 each channel, along the last axis, takes; least first.
         histogram: from the lesser of ``low`` and ``seen_low`` to the greater of the others.
     """
 
@@ -57,9 +55,13 @@ class Activations:
     seen_high: float
     clipped: float
     middle: float
-    channels: int
-    narrow: int
+    steps: tuple[float, ...]
     histogram: Histogram
+
+    @property
+    def narrow(self) -> int:
+        """Channels that change, and yet take fewer than :data:`FEW_STEPS` steps."""
+        return sum(0 < n < FEW_STEPS for n in self.steps)
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,10 @@ class Weights:
         scales: 1, or one for each output channel.
         sqnr_db: of the int8 weights, to the float ones.
         outputs, inputs: channels; ``inputs`` is 1 for a depthwise convolution.
-        narrow_outputs, narrow_inputs: channels none of whose weights is further from 0 than half
-            of :data:`FEW_STEPS` steps.
+        narrow_outputs, narrow_inputs: channels none of whose weights takes half of
+            :data:`FEW_STEPS` steps either way, those without weights apart.
         spread_outputs, spread_inputs: how many times greater the greatest weight of one channel is
-            than that of another, channels without weights apart.
+            than that of another; of input channels in steps, so that scales are allowed for.
         histogram: of the float weights.
     """
 
@@ -138,8 +140,7 @@ def activations(values: Reals, low: float, high: float) -> Activations:
         seen_high=seen_high,
         clipped=float(outside.mean()),
         middle=_middle(counts) * (wide[1] - wide[0]) / (255 * step),
-        channels=values.shape[-1],
-        narrow=int(np.sum((steps > 0) & (steps < FEW_STEPS))),
+        steps=tuple(np.sort(steps).tolist()),
         histogram=_histogram(counts, wide),
     )
 
@@ -157,20 +158,18 @@ def weights(values: Reals, stored: Reals, scales: Reals, axis: int, input_axis: 
     """
     shape = [1] * values.ndim
     shape[axis] = -1
-    steps = np.abs(values) / np.maximum(np.asarray(scales, np.float64), 1e-300).reshape(shape)
-    outputs = _peaks(np.abs(values), axis)
-    inputs = _peaks(steps, input_axis) if input_axis != axis else np.ones(1)
-    narrow = [p < FEW_STEPS / 2 for p in (_peaks(steps, axis), inputs)]
-    alone = input_axis == axis
+    steps = np.abs(values) / np.maximum(scales, 1e-30, dtype=np.float64).reshape(shape)
+    outputs = _peaks(steps, axis)
+    inputs = np.full(1, steps.max()) if input_axis == axis else _peaks(steps, input_axis)
     limit = float(np.abs(values).max()) or 1.0
     return Weights(
         scales=len(scales),
         sqnr_db=sqnr_db(values, stored),
-        outputs=values.shape[axis],
-        inputs=1 if alone else values.shape[input_axis],
-        narrow_outputs=int(np.sum(narrow[0] & (outputs > 0))),
-        narrow_inputs=0 if alone else int(np.sum(narrow[1] & (inputs > 0))),
-        spread_outputs=_spread(outputs),
+        outputs=len(outputs),
+        inputs=len(inputs),
+        narrow_outputs=_narrow(outputs),
+        narrow_inputs=_narrow(inputs),
+        spread_outputs=_spread(_peaks(np.abs(values), axis)),
         spread_inputs=_spread(inputs),
         histogram=_histogram(np.histogram(values, FINE, (-limit, limit))[0], (-limit, limit)),
     )
@@ -189,7 +188,12 @@ def shift(error: Reals) -> float:
 
 
 def _peaks(sizes: Reals, axis: int) -> Reals:
-    return sizes.max(axis=tuple(k for k in range(sizes.ndim) if k != axis))
+    return np.asarray(sizes.max(axis=tuple(k for k in range(sizes.ndim) if k != axis)))
+
+
+def _narrow(steps: Reals) -> int:
+    """Channels that have weights, and yet none that takes half of :data:`FEW_STEPS` either way."""
+    return int(np.sum((steps > 0) & (steps < FEW_STEPS / 2)))
 
 
 def _spread(peaks: Reals) -> float:

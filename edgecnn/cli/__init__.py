@@ -14,6 +14,7 @@ from edgecnn.errors import EdgeCNNError
 COMMANDS = {
     "train": "train",
     "convert": "convert",
+    "autopsy": "autopsy",
     "evaluate": "evaluate",
     "bench": "bench",
     "inspect": "inspect",

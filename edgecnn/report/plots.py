@@ -6,6 +6,7 @@ Every drawing comes for a light or for a dark page, on a transparent ground.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
@@ -179,6 +180,80 @@ def confusion_matrix(
     return _png(figure)
 
 
+@dataclass(frozen=True)
+class Counts:
+    """A histogram of equal bins from ``low`` to ``high``, and values to mark in it."""
+
+    title: str
+    low: float
+    high: float
+    counts: Sequence[int]
+    marks: Sequence[float] = ()
+
+
+def through_layers(
+    names: Sequence[str],
+    lines: Mapping[str, Sequence[float]],
+    shares: Sequence[float],
+    *,
+    dark: bool = False,
+) -> bytes:
+    """Ratios of signal to error layer by layer, and under them each layer's share of the damage.
+
+    Args:
+        names: of the layers.
+        lines: two names and a value in dB for each layer.
+        shares: in per cent; the largest stands out.
+    """
+    figure, axes = _panels(2, dark, (10.0, 6.0), columns=1)
+    style, places = DARK if dark else LIGHT, np.arange(len(names))
+    for (name, values), colour, marker in zip(lines.items(), style["lines"], "o.", strict=True):
+        axes[0].plot(places, values, color=colour, lw=1.6, marker=marker, ms=4, label=name)
+    axes[0].set_ylabel("signal to error, dB", fontsize=9, color=style["ink"])
+    axes[0].legend(frameon=False, fontsize=8, labelcolor=style["ink"])
+    axes[0].set_xticks(places, [""] * len(names))
+    most = int(np.argmax(shares))
+    axes[1].bar(places, shares, color=[style["lines"][int(i == most)] for i in places])
+    axes[1].set_ylabel("% of the error at the outputs", fontsize=9, color=style["ink"])
+    axes[1].set_xticks(places, [_short(n, 24) for n in names], rotation=90,
+                       fontsize=8 if len(names) < 40 else 6)  # fmt: skip
+    for ax in axes:
+        ax.set_xlim(-0.7, len(names) - 0.3)
+        ax.grid(color=style["grid"], lw=0.8)
+        ax.set_axisbelow(True)
+    return _png(figure)
+
+
+def layer(
+    histograms: Sequence[Counts], steps: Sequence[float], few: float, *, dark: bool = False
+) -> bytes:
+    """Histograms side by side, counts by powers of ten, and how many steps each channel takes.
+
+    Args:
+        steps: one a channel, rising.
+        few: too few; a line stands there.
+    """
+    figure, axes = _panels(len(histograms) + 1, dark)
+    style = DARK if dark else LIGHT
+    for ax, one in zip(axes, histograms, strict=False):
+        edges = np.linspace(one.low, one.high, len(one.counts) + 1)
+        ax.stairs(one.counts, edges, fill=True, color=style["lines"][0], alpha=0.8)
+        ax.set_yscale("log")
+        ax.set_ylim(bottom=0.7)
+        ax.minorticks_off()
+        for mark in one.marks:
+            ax.axvline(mark, color=style["lines"][1], lw=1.4, ls="--")
+        ax.set_title(one.title, loc="left", fontsize=10, color=style["ink"])
+    axes[-1].bar(np.arange(len(steps)), np.maximum(steps, 0.5), 1.0, color=style["lines"][0],
+                 alpha=0.8, bottom=0)  # fmt: skip
+    axes[-1].axhline(few, color=style["lines"][1], lw=1.4, ls="--")
+    axes[-1].set_yscale("log", base=2)
+    axes[-1].yaxis.set_major_formatter("{x:g}")
+    axes[-1].set_ylim(0.5, max(512.0, *steps))
+    axes[-1].set_title("steps of each channel", loc="left", fontsize=10, color=style["ink"])
+    return _png(figure)
+
+
 def picture(pixels: Image, *, order: str = "RGB", side: int = 96) -> bytes:
     """A network's input as a picture; small ones are enlarged without smoothing.
 
@@ -195,13 +270,15 @@ def picture(pixels: Image, *, order: str = "RGB", side: int = 96) -> bytes:
     return bytes(cv2.imencode(".png", large)[1])
 
 
-def _panels(count: int, dark: bool, size: tuple[float, float] | None = None) -> tuple[Any, Any]:
-    """A figure with ``count`` plain axes side by side, three a row."""
+def _panels(
+    count: int, dark: bool, size: tuple[float, float] | None = None, columns: int = 3
+) -> tuple[Any, Any]:
+    """A figure with ``count`` plain axes side by side, at most ``columns`` a row."""
     with needs("train", "matplotlib"):
         from matplotlib.figure import Figure
 
     style = DARK if dark else LIGHT
-    columns = min(3, count)
+    columns = min(columns, count)
     rows = -(-count // columns)
     # A Figure of its own, not pyplot's: nothing global, and Agg whatever screen there is.
     figure = Figure(figsize=size or (4.6 * columns, 3.1 * rows), layout="constrained")
@@ -228,5 +305,5 @@ def _number(text: str) -> float:
         return float("nan")
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 16 else name[:15] + "…"
+def _short(name: str, length: int = 16) -> str:
+    return name if len(name) <= length else name[: length - 1] + "…"
