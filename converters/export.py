@@ -18,7 +18,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converters import activations, calibrate, flatbuffer, metadata, models, verify, verify_report
+from converters import (
+    activations,
+    calibrate,
+    flatbuffer,
+    heal,
+    metadata,
+    models,
+    verify,
+    verify_report,
+)
 from converters.card import bundle_card, model_card
 from converters.faults import Finding
 from converters.models import FILES, Recipe
@@ -105,7 +114,7 @@ def export(
     card: str | None = None,
     strangers: float | None = None,
     cures: Sequence[str] = (),
-    watch: Callable[[Any], None] = lambda trial: None,
+    watch: Callable[[heal.Trial], None] = lambda trial: None,
 ) -> Bundle:
     """Convert a finished run into a bundle for ``board``.
 
@@ -127,12 +136,12 @@ def export(
             person enrolled; the camera starts from the same share, whoever is enrolled then. None
             for the share of ``parts``, or :data:`edgecnn.faces.threshold.STRANGERS`.
         cures: out of :data:`converters.heal.CURES`, to be tried where int8 loses more than half of
-            ``max_drop`` on the data to choose by.
+            ``max_drop`` on the data to choose by; the other half is for the data of the report.
         watch: is told each :class:`converters.heal.Trial` as it ends.
 
     Raises:
         DataError: ``run_path`` is not a finished run, or no threshold can be chosen for
-            ``strangers`` by it: another task, or too few people.
+            ``strangers`` by it: another task, or too few people; or it has no network to heal.
         ConversionError: the converter failed, or int8 lost more than ``max_drop``.
         BundleError: ``parts`` is damaged, computes something else here, or has no cohort to choose
             a threshold for ``strangers`` by.
@@ -148,6 +157,11 @@ def export(
         raise DataError(
             "expected a run of people, or of an embedder, to choose a threshold by strangers. "
             f"{run.path} is of task {run.task}: leave --strangers out"
+        )
+    if cures and run.task == "faces":
+        raise DataError(
+            f"expected a run that trained a network, to heal it. {run.path} is of task faces, which "
+            "takes both models from a bundle: leave --heal out"
         )
     if card is not None:
         run.facts["card"] = card
@@ -201,7 +215,7 @@ def _convert(
     seed: int,
     float_out: str | Path | None,
     cures: Sequence[str],
-    watch: Callable[[Any], None],
+    watch: Callable[[heal.Trial], None],
 ) -> list[Part]:
     """The models of a run: one, or a detector for each of its views."""
     kind = KINDS[run.task]
@@ -220,8 +234,6 @@ def _convert(
         inputs = task.views(run)
     healing: dict[str, Any] = {}
     if cures:
-        from converters import heal
-
         learner, part = heal.choosing(run)
         case = heal.Case(task, learner, part, kind, inputs, seed, work, max_drop / 2)
         made = heal.heal(case, recipe, cures, watch).made or {}

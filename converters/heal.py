@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from converters import autopsy, bias_correction, equalise, graph, qat, verify
+from converters import autopsy, verify
 from converters.compare import Comparison
 from converters.models import Made, Recipe, make
 from edgecnn import networks
@@ -124,6 +124,8 @@ class Case:
         Raises:
             ConversionError: it has layers that Keras does not build again.
         """
+        from converters import graph
+
         try:
             return graph.fold(networks.load(self.best.recipe.network))
         except (TypeError, ValueError, AttributeError, LookupError) as e:
@@ -148,6 +150,7 @@ class Case:
             "gain": self.trials[0].drop - self.best.drop,
             "enough": self.healthy,
             "cures": self.helped(),
+            "outcome": self.outcome(),
             "trials": [_row(trial) for trial in self.trials],
         }
 
@@ -159,6 +162,19 @@ class Case:
             for trial in self.trials[1:]
             if trial.helped and trial.recipe.percentile in (None, last.percentile)
         ]
+
+    def outcome(self) -> str:
+        """What was kept and by how much it is better, in words."""
+        kept, allowed = self.helped(), f"{100 * self.tolerance:g} points"
+        if not kept and self.healthy:
+            return f"nothing to heal: plain conversion loses no more than {allowed} there"
+        if not kept:
+            return "no cure helped, plain conversion it is"
+        gain = 100 * (self.trials[0].drop - self.best.drop)
+        words = f"kept: {', '.join(kept)}; {gain:.2f} points better than plain conversion"
+        if self.healthy:
+            return f"{words} and within {allowed} of float, so no more was tried"
+        return f"{words}; all were tried, and it still loses more than {allowed}"
 
 
 Cure = Callable[[Case], Iterator[tuple[str, Recipe]]]
@@ -182,6 +198,8 @@ def calibration(case: Case) -> Iterator[tuple[str, Recipe]]:
 
 def equalisation(case: Case) -> Iterator[tuple[str, Recipe]]:
     """Channels made alike in size; see :mod:`converters.equalise`."""
+    from converters import equalise
+
     network, pairs = equalise.equalise(case.network(), case.pixels)
     if not pairs:
         raise ConversionError("it has no two layers with only a ReLU between them")
@@ -193,11 +211,15 @@ def equalisation(case: Case) -> Iterator[tuple[str, Recipe]]:
 
 def biases(case: Case) -> Iterator[tuple[str, Recipe]]:
     """See :mod:`converters.bias_correction`."""
+    from converters import bias_correction
+
     yield "biases corrected", case.saved(bias_correction.correct(case.network(), case.pixels))
 
 
 def fine_tuning(case: Case) -> Iterator[tuple[str, Recipe]]:
     """See :mod:`converters.qat`."""
+    from converters import qat
+
     pixels = _training_pictures(case, qat.PICTURES)
     teacher = case.run.load_model()
     network = qat.tune(case.network(), teacher, pixels, case.pixels, case.seed)
@@ -224,7 +246,10 @@ CURES: dict[str, Cure] = {
     "fine-tuning": fine_tuning,
     "float-layer": float_layer,
 }
-"""In order of cost. The last is for boards with a CPU alone: an Edge TPU takes no float."""
+"""In order of cost. Those that need Keras import it when they are called."""
+
+FLOAT = "float-layer"
+"""Not for an Edge TPU, which takes no float."""
 
 
 def heal(
