@@ -37,7 +37,7 @@ def model_card(name: str, entry: ModelEntry, graph: Graph, run: dict[str, Any]) 
         ("output", f"{entry.facts.get('output') or _OUTPUTS[name]}"),
         ("parameters", f"{params:,}"),
         ("multiply-accumulates", f"{macs:,}"),
-        ("file", f"{graph.file_bytes:,} bytes, full int8"),
+        ("file", f"{graph.file_bytes:,} bytes, {_numbers(graph)}"),
         *((key.replace("_", " "), str(value)) for key, value in sorted(entry.facts.items())
           if key != "output"),
     ]  # fmt: skip
@@ -87,6 +87,13 @@ def _asked(point: OperatingPoint) -> str:
     if point.strangers is None:
         return ""
     return f", chosen so that {one_in(point.strangers)} strangers gets a name, one person enrolled"
+
+
+def _numbers(graph: Graph) -> str:
+    """What the file computes in."""
+    outputs = [(o.kind, graph.tensors[o.outputs[0]].dtype) for o in graph.operations]
+    in_float = [kind for kind, dtype in outputs if dtype == "float32" and kind != "DEQUANTIZE"]
+    return f"int8 but for {' and '.join(in_float)} in float32" if in_float else "full int8"
 
 
 def _public(value: Any) -> Any:

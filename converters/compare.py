@@ -56,12 +56,15 @@ class Comparison:
         part: of the run's data: ``test``, or ``validation`` where none was kept.
         before, after: what float and what int8 answered.
         findings: what is doubtful about the calibration or the network.
+        healing: the cures that were tried, as :meth:`converters.heal.Case.facts` gives it; empty
+            where none was asked for.
     """
 
     part: str
     before: Answers
     after: Answers
     findings: list[Finding] = field(default_factory=list)
+    healing: dict[str, Any] = field(default_factory=dict)
 
     @property
     def headline(self) -> str:
@@ -156,6 +159,8 @@ class Comparison:
             shown = groups[:1] if self.before.sensitive else groups
             found["groups"] = [self._row(g, named=not self.before.sensitive) for g in shown]
         found["findings"] = [{"kind": f.kind, "text": f.text} for f in self.findings]
+        if self.healing:
+            found["healing"] = self.healing
         return found
 
     def details(self) -> dict[str, Any]:

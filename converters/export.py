@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from converters import activations, calibrate, flatbuffer, int8, metadata, verify, verify_report
+from converters import (
+    activations,
+    calibrate,
+    flatbuffer,
+    heal,
+    int8,
+    metadata,
+    models,
+    verify,
+    verify_report,
+)
 from converters.card import bundle_card, model_card
 from converters.faults import Finding
+from converters.models import FILES, Recipe
 from edgecnn import training
 from edgecnn.bundle import (
     ASSETS,
@@ -50,14 +62,6 @@ from edgecnn.training.run import MODEL, Run, versions
 
 KINDS = {"images": "classifier", "detector": DETECTOR, "embedder": "embedder"}
 """Name, in the bundle, of the model that a run of each task trains."""
-
-FILES = {
-    "classifier": "model.tflite",
-    DETECTOR: "face-detector.tflite",
-    PORTRAIT: "face-detector-portrait.tflite",
-    "embedder": "face-embedder.tflite",
-}
-"""File of each model in the bundle."""
 
 FACTS = {DETECTOR: ("score_threshold", "nms_iou")}
 """Facts that stand in ``run.json`` and without which a model's outputs cannot be read."""
@@ -111,6 +115,8 @@ def export(
     card: str | None = None,
     strangers: float | None = None,
     quantiser: str = int8.QUANTISERS[0],
+    cures: Sequence[str] = (),
+    watch: Callable[[heal.Trial], None] = lambda trial: None,
 ) -> Bundle:
     """Convert a finished run into a bundle for ``board``.
 
@@ -132,10 +138,13 @@ def export(
             person enrolled; the camera starts from the same share, whoever is enrolled then. None
             for the share of ``parts``, or :data:`edgecnn.faces.threshold.STRANGERS`.
         quantiser: one of :data:`converters.int8.QUANTISERS`.
+        cures: out of :data:`converters.heal.CURES`, to be tried where int8 loses more than half of
+            ``max_drop`` on the data to choose by; the other half is for the data of the report.
+        watch: is told each :class:`converters.heal.Trial` as it ends.
 
     Raises:
         DataError: ``run_path`` is not a finished run, or no threshold can be chosen for
-            ``strangers`` by it: another task, or too few people.
+            ``strangers`` by it: another task, or too few people; or it has no network to heal.
         ConversionError: the converter failed, or int8 lost more than ``max_drop``.
         BundleError: ``parts`` is damaged, computes something else here, or has no cohort to choose
             a threshold for ``strangers`` by.
@@ -152,6 +161,16 @@ def export(
             "expected a run of people, or of an embedder, to choose a threshold by strangers. "
             f"{run.path} is of task {run.task}: leave --strangers out"
         )
+    if cures and run.task == "faces":
+        raise DataError(
+            f"expected a run that trained a network, to heal it. {run.path} is of task faces, "
+            "which takes both models from a bundle: leave --heal out"
+        )
+    if cures and quantiser != int8.QUANTISERS[0]:
+        raise DataError(
+            f"expected TensorFlow's converter, to heal with. Received: --quantiser {quantiser}: "
+            "leave it out, or --heal"
+        )
     if card is not None:
         run.facts["card"] = card
     if run.task == "faces":
@@ -159,8 +178,8 @@ def export(
     training.start_keras()
     task = importlib.import_module(training.TASKS[run.task])
     with tempfile.TemporaryDirectory(prefix="edgecnn-") as work:
-        settings = (calibration_count, seed, float_out, quantiser)
-        made = _convert(task, run, Path(work), max_drop, *settings)
+        recipe = Recipe(run.path / MODEL, calibration_count, quantiser=quantiser)
+        made = _convert(task, run, Path(work), max_drop, recipe, seed, float_out, cures, watch)
         known = _measured(task, run, made[0], strangers)
         if run.task != "images":
             if parts is None and (ASSETS / MANIFEST).exists():
@@ -200,36 +219,47 @@ def _convert(
     run: Run,
     work: Path,
     max_drop: float,
-    count: int,
+    recipe: Recipe,
     seed: int,
     float_out: str | Path | None,
-    quantiser: str,
+    cures: Sequence[str],
+    watch: Callable[[heal.Trial], None],
 ) -> list[Part]:
     """The models of a run: one, or a detector for each of its views."""
     kind = KINDS[run.task]
     facts = FACTS.get(kind, ())
     network = run.load_model()
     inputs = inputs_of(task, run, network)
+    healing: dict[str, Any] = {}
+    if cures:
+        learner, part = heal.choosing(run)
+        case = heal.Case(task, learner, part, kind, inputs, seed, work, max_drop / 2)
+        made = heal.heal(case, recipe, cures, watch).made or {}
+        healing = case.facts()
+        before = case.trials[0].made or {}
+    else:
+        before = made = models.make(task, run, inputs, recipe, seed, work)
     entries, findings = {}, list[Finding]()
     for name, preprocess in inputs.items():
-        file, float_file = work / FILES[name], work / f"{name}.float.tflite"
-        pictures, seen = work / "calibration.npy", run.seen_through(preprocess)
-        calibration = calibrate.pick(task, seen, pictures, count, seed)
-        int8.convert(run.path / MODEL, pictures, file, float_file, quantiser=quantiser)
+        file, calibration = made[name].file, made[name].calibration
         findings += calibration.findings
-        findings += activations.check(task, seen, file, calibration.pixels)
+        findings += activations.check(task, run.seen_through(preprocess), file, calibration.pixels)
         labels = tuple(run.facts.get("labels", ())) if name == "classifier" else ()
         if name in metadata.OUTPUTS:
             metadata.write(file, name, preprocess, labels)
+        known = {f: run.facts[f] for f in facts}
+        known["float_bytes"] = before[name].float_file.stat().st_size
+        if healing.get("cures"):
+            known["cures"] = healing["cures"]
         entries[name] = ModelEntry(
             file=FILES[name],
             input=preprocess,
             labels=labels,
-            facts={f: run.facts[f] for f in facts} | {"float_bytes": float_file.stat().st_size},
-            calibration=calibration.facts | {"quantiser": quantiser},
+            facts=known,
+            calibration=calibration.facts | {"quantiser": recipe.quantiser},
         )
-    files = [work / entry.file for entry in entries.values()]
-    proof = verify.verify(task, run, network, files, findings)
+    files = [made[name].file for name in entries]
+    proof = verify.verify(task, run, network, files, findings, healing)
     try:
         verify_report.write(run.path, kind, proof)
     except StorageError:
@@ -237,7 +267,7 @@ def _convert(
         proof.findings.append(Finding("report", text))
     verify.judge(proof, max_drop)
     if float_out is not None:
-        shutil.copyfile(work / f"{kind}.float.tflite", float_out)
+        shutil.copyfile(before[kind].float_file, float_out)
     parts = []
     for (name, entry), file in zip(entries.items(), files, strict=True):
         entry = dataclasses.replace(entry, metrics=proof.metrics())

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from converters import flatbuffer, metadata
 from converters.card import model_card
-from converters.export import FILES, Part, Strangers, golden_pictures, write_bundle
+from converters.export import Part, Strangers, golden_pictures, write_bundle
+from converters.models import FILES
 from edgecnn.bundle import Bundle, ModelEntry, OperatingPoint, golden_outputs
 from edgecnn.classify import PROBABILITIES
 from edgecnn.data.folders import label_of, list_photos, read_photos

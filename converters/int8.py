@@ -1,9 +1,9 @@
 """A Keras network to full int8 TFLite, in a process of its own.
 
 TensorFlow's converter can crash the whole process on an op that it does not expect, so it runs in
-a child: ``python -m converters.int8 NETWORK CALIBRATION OUT QUANTISER [FLOAT_OUT]``; CALIBRATION is
-empty for made-up pictures. What comes out is then looked into here, since two of its properties
-depend on the converter's good will:
+a child: ``python -m converters.int8 NETWORK CALIBRATION OUT QUANTISER [FLOAT_OUT [PERCENTILE
+[TENSOR …]]]``; CALIBRATION is empty for made-up pictures. What comes out is then looked into here,
+since two of its properties depend on the converter's good will:
 
 * the input is the byte mapping of :func:`edgecnn.images.to_network`, uint8 with scale 1/128 and
   zero point 128, so that a picture's bytes go in untouched;
@@ -14,6 +14,7 @@ depend on the converter's good will:
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ def convert(
     float_out: str | Path | None = None,
     timeout_s: float = child.TIMEOUT_S,
     quantiser: str = QUANTISERS[0],
+    percentile: float | None = None,
+    float_layers: Sequence[str] = (),
 ) -> None:
     """Convert a network whose input is a picture in the range of ``to_network``.
 
@@ -52,6 +55,8 @@ def convert(
         out: where the int8 ``.tflite`` goes: batch 1, uint8 in and out.
         float_out: where the same network in float32 goes, None for nowhere.
         quantiser: one of :data:`QUANTISERS`.
+        percentile, float_layers: as :func:`converters.ranges.quantise` takes them; for TensorFlow's
+            converter alone.
 
     Raises:
         ConversionError: the child failed, crashed or took too long, or what it wrote is not as
@@ -61,21 +66,25 @@ def convert(
     child.require("train", "tensorflow")
     if quantiser == "litert":
         child.require("quantizer", "ai_edge_quantizer")
-    arguments = [network, calibration or "", out, quantiser, *([float_out] if float_out else [])]
+    arguments = [network, calibration or "", out, quantiser, float_out or ""]
+    arguments += [str(percentile or ""), *float_layers]
     child.run("converters.int8", arguments, network, out, timeout_s)
     if calibration is not None:
-        check(out)
+        check(out, float_layers)
 
 
-def check(path: str | Path) -> None:
+def check(path: str | Path, float_layers: Sequence[str] = ()) -> None:
     """Look into an int8 file for what this module promises.
+
+    Args:
+        float_layers: names of the tensors that are to be computed in float.
 
     Raises:
         ConversionError: the input is not the byte mapping, an output is not uint8, the batch is
-            not fixed, something is left in float, or dense weights have a scale a channel.
+            not fixed, something else is left in float, or dense weights have a scale a channel.
     """
     graph = flatbuffer.read(path)
-    fault = _fault(graph)
+    fault = _fault(graph, len(float_layers))
     if fault:
         raise ConversionError(
             f"{path} came out of the converter with {fault}: install the TensorFlow that "
@@ -83,7 +92,7 @@ def check(path: str | Path) -> None:
         )
 
 
-def _fault(graph: flatbuffer.Graph) -> str | None:
+def _fault(graph: flatbuffer.Graph, float_layers: int = 0) -> str | None:
     picture = graph.input()
     if len(graph.inputs) != 1 or picture.dynamic or picture.shape[0] != 1:
         return f"an input of shape {picture.shape}, expected one picture with batch 1"
@@ -93,15 +102,24 @@ def _fault(graph: flatbuffer.Graph) -> str | None:
     for i in graph.outputs:
         if graph.tensors[i].dtype != "uint8":
             return f"output {graph.tensors[i].name} in {graph.tensors[i].dtype}, expected uint8"
+    in_float = [o.kind for o in graph.operations if _in_float(graph, o)]
+    if len(in_float) != float_layers:
+        return (
+            f"{' and '.join(in_float) or 'nothing'} in float, expected int8"
+            f"{f' but for {float_layers}' if float_layers else ''}"
+        )
     for operation in graph.operations:
-        results = [graph.tensors[i] for i in operation.outputs]
-        if any(t.dtype.startswith("float") for t in results):
-            return f"{operation.kind} in float, expected int8"
-        if operation.kind == "FULLY_CONNECTED":
+        if operation.kind == "FULLY_CONNECTED" and not _in_float(graph, operation):
             scales = len(graph.tensors[operation.inputs[1]].scales)
             if scales != 1:
                 return f"{scales} scales for the weights of a dense layer, expected 1"
     return None
+
+
+def _in_float(graph: flatbuffer.Graph, operation: flatbuffer.Operation) -> bool:
+    """Whether an operation computes floats, those that only bring values there left aside."""
+    computed = [graph.tensors[i].dtype for i in operation.outputs]
+    return operation.kind != "DEQUANTIZE" and any(t.startswith("float") for t in computed)
 
 
 def _with_both_ends(pixels: Image) -> Image:
@@ -123,7 +141,9 @@ def _made_up(inputs: list[Any]) -> Image:
     return np.random.default_rng(0).integers(0, 256, (4, *shapes[0]), np.uint8)
 
 
-def _by_tensorflow(model: Any, pixels: Image) -> bytes:
+def _by_tensorflow(
+    model: Any, pixels: Image, percentile: str, float_layers: tuple[str, ...]
+) -> bytes:
     import tensorflow as tf
 
     def representative() -> Any:
@@ -137,12 +157,25 @@ def _by_tensorflow(model: Any, pixels: Image) -> bytes:
     converter.inference_input_type = converter.inference_output_type = tf.uint8
     if hasattr(converter, ONE_SCALE_PER_DENSE):
         setattr(converter, ONE_SCALE_PER_DENSE, True)
-    content: bytes = converter.convert()
+    content: bytes
+    if not percentile and not float_layers:
+        content = converter.convert()
+        return content
+    from converters import ranges
+
+    share = float(percentile) if percentile else None
+    content = ranges.quantise(converter, pixels, share, float_layers)
     return content
 
 
 def _child(
-    network: str, calibration: str, out: str, quantiser: str = QUANTISERS[0], float_out: str = ""
+    network: str,
+    calibration: str,
+    out: str,
+    quantiser: str = QUANTISERS[0],
+    float_out: str = "",
+    percentile: str = "",
+    *float_layers: str,
 ) -> None:
     import tensorflow as tf
 
@@ -161,7 +194,7 @@ def _child(
 
         Path(out).write_bytes(litert.quantise(as_float, pixels))
     else:
-        Path(out).write_bytes(_by_tensorflow(model, pixels))
+        Path(out).write_bytes(_by_tensorflow(model, pixels, percentile, float_layers))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -81,7 +81,12 @@ def held_out(run: Run) -> str:
 
 
 def verify(
-    task: Any, run: Run, network: Any, files: Iterable[str | Path], findings: Sequence[Finding] = ()
+    task: Any,
+    run: Run,
+    network: Any,
+    files: Iterable[str | Path],
+    findings: Sequence[Finding] = (),
+    healing: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Ask the float network and the int8 file, or files, the same held-out samples.
 
@@ -90,12 +95,13 @@ def verify(
             the headline, higher being better.
         network: the Keras network that ``files`` were converted from, each for another size.
         findings: what is known to be doubtful already.
+        healing: which cures were tried, as :meth:`converters.heal.Case.facts` gives it.
     """
     part = held_out(run)
     before = task.answers(run, float_predict(network), part)
     after = task.answers(run, int8_predict(*map(Model, files)), part)
     found = [*findings, *_unlike_training(run, before, part)]
-    return Comparison(part, before, after, found)
+    return Comparison(part, before, after, found, dict(healing or {}))
 
 
 def judge(comparison: Comparison, max_drop: float = MAX_DROP) -> None:
@@ -111,9 +117,14 @@ def judge(comparison: Comparison, max_drop: float = MAX_DROP) -> None:
         raise ConversionError(
             f"int8 lost too much: {name} on the {part} data was {before:.4f} in float and is "
             f"{after:.4f} in int8, a drop of {comparison.drop:.4f}, at most {max_drop:g} is "
-            f"allowed{_worst(comparison)}: see verification.html in the run, use more "
-            "--calibration pictures, train longer, or raise --max-drop"
+            f"allowed{_worst(comparison)}: see verification.html in the run, {_advice(comparison)}"
         )
+
+
+def _advice(comparison: Comparison) -> str:
+    if comparison.healing:
+        return "which lists the cures that were tried, train longer, or raise --max-drop"
+    return "try --heal, train longer, or raise --max-drop"
 
 
 def _worst(comparison: Comparison) -> str:

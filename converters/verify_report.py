@@ -43,6 +43,8 @@ def write(folder: Path, model: str, comparison: Comparison) -> None:
         _flips(comparison, "Worse in int8", comparison.worse),
         _flips(comparison, "Better in int8", comparison.better),
     ]
+    if comparison.healing:
+        sections.insert(2, page.Section("Cures", _cures(comparison.healing)))
     if comparison.groups:
         sections.insert(3, page.Section("By class or person", _groups(comparison)))
     if comparison.errors:
@@ -119,6 +121,24 @@ def _findings(comparison: Comparison) -> str:
             "class and are prepared as on the board; no layer is cut off or dead."
         )
     return page.table(("what", "in words"), [(f.kind, f.text) for f in comparison.findings])
+
+
+def _cures(healing: dict[str, Any]) -> str:
+    rows = [
+        (t["what"], t["failed"], "", "", f"{t['seconds']:.0f} s", "")
+        if "failed" in t
+        else (t["what"], f"{t['int8']:.4f}", f"{-t['drop']:+.4f}", _percent(t["agreement"]),
+              f"{t['seconds']:.0f} s", "yes" if t["helped"] else "")
+        for t in healing["trials"]
+    ]  # fmt: skip
+    name, before = _plain(healing["headline"]), healing["float"]
+    note = (
+        f"Chosen by {healing['samples']:,} samples of {healing['part']} data, on which float has "
+        f"{before:.4f}; everything else on this page is about other data. {healing['outcome']}."
+    )
+    header = ("tried, each on top of what had helped", f"{name}, int8", "change", "same answer",
+              "time", "helped")  # fmt: skip
+    return page.paragraph(note) + page.table(header, rows)
 
 
 def _groups(comparison: Comparison) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from edgecnn.cli.convert_tflite import FOREIGN, convert_tflite, foreign_options, refuse_for_runs
+from edgecnn.cli.healing import cures_for, healing_lines, tell
 from edgecnn.cli.options import json_option, strangers_option
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class Board(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
               help="Also write the float32 .tflite here, to compare with.")  # fmt: skip
 @click.option("--card", type=click.File(encoding="utf-8"),
               help="Markdown that opens the model card: whose data, what terms.")  # fmt: skip
+@click.option("--heal", is_flag=True,
+              help="Where int8 loses too much, try cures and keep the best.")  # fmt: skip
 @click.option("--replace", is_flag=True, help="A bundle in --out gives way.")
 @strangers_option
 @foreign_options
@@ -67,6 +70,11 @@ def command(
     The command fails, and writes no bundle, where int8 is worse than float by more than --max-drop
     on held-out data. RUN/verification.html shows every picture whose answer changed.
 
+    --heal tries, in order of cost: other calibration, equalised channels, corrected biases,
+    fine-tuning with rounding (minutes), and on boards without an accelerator the worst layer in
+    float, until half of --max-drop is kept. They learn from the training data and are chosen by the
+    validation data; the report is about the test data as ever.
+
     The threshold below which a face is unknown is chosen by strangers, embeddings of whom travel
     in the bundle. The more people are enrolled, the more it takes; the camera finds out how much
     when it starts, for the same share of strangers.
@@ -79,6 +87,7 @@ def command(
     \b
     Example:
       edgecnn convert run --for raspberry-pi-5 --out my-bundle
+      edgecnn convert run --for raspberry-pi-5 --out my-bundle --heal
       edgecnn convert friends-run --for coral-usb --out my-bundle --strangers 1/10000
       edgecnn convert --from-tflite b.tflite --labels b.txt --data birds --for x86-64 --out bundle
     """
@@ -97,6 +106,9 @@ def command(
         click.echo(f"{name:<{wide}}{model['file']}, {model['int8_bytes']:,} bytes{_was(model)}")
         for line in table(model["float"], model["int8"], found["verification"].get(name, {})):
             click.echo(f"  {line}")
+    for proof in found["verification"].values():
+        for line in healing_lines(proof.get("healing", {})):
+            click.echo(line)
     if point := found["operating_point"]:
         click.echo(f"threshold   {point['threshold']:.4f}{_asked(point)}, measured error rate "
                    f"{point['error_rate']:.5f} in {point['trials']:,} trials")  # fmt: skip
@@ -146,13 +158,21 @@ def table(
 
 
 def convert_run(
-    run: Path, parts: Path | None, calibration: int, float_out: Path | None, **options: Any
+    run: Path,
+    parts: Path | None,
+    calibration: int,
+    float_out: Path | None,
+    heal: bool,
+    **options: Any,
 ) -> tuple[Bundle, Speed | None]:
     """What the command does when it was given a run; no speed where it trained no network."""
     from converters import speed
     from converters.export import KINDS, export
     from edgecnn.bundle import Bundle
     from edgecnn.training.run import Run
+
+    if heal:
+        options |= {"cures": cures_for(options["board"]), "watch": tell}
 
     options = {name: value for name, value in options.items() if name not in FOREIGN}
     options |= {"parts": Bundle(parts) if parts else None, "calibration_count": calibration}

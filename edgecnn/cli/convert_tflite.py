@@ -69,7 +69,7 @@ OPTIONS = (
 FOREIGN = ("labels", "data", "mean", "std", "value_range", "order")
 """Options that only a model from elsewhere has a use for."""
 
-OURS = ("max_drop", "calibration", "seed", "parts", "float_out", "strangers", "quantiser")
+OURS = ("max_drop", "calibration", "seed", "parts", "float_out", "strangers", "quantiser", "heal")
 """Options that only a run has a use for."""
 
 

@@ -59,6 +59,7 @@ class Run:
             DataError: there is no readable ``run.json``.
         """
         self.path = Path(path)
+        self._other_split: dict[str, Any] | None = None
         try:
             self.facts: dict[str, Any] = json.loads((self.path / RUN).read_text("utf-8"))
             if not {"task", "settings"} <= set(self.facts):
@@ -119,6 +120,12 @@ class Run:
         other.facts = {**self.facts, "input": preprocess.to_dict()}
         return other
 
+    def divided(self, split: Mapping[str, Any]) -> Run:
+        """The same run with its samples in other parts; the folder stays as it is."""
+        other = copy.copy(self)
+        other._other_split = dict(split)
+        return other
+
     def note(self, **facts: Any) -> None:
         """Add facts to ``run.json`` (labels, input, calibration samples)."""
         self.facts.update(facts)
@@ -135,7 +142,7 @@ class Run:
         Raises:
             DataError: it is missing or not JSON.
         """
-        return self._read_json(SPLIT)
+        return self._read_json(SPLIT) if self._other_split is None else self._other_split
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write ``metrics.json``; this completes the run."""
