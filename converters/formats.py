@@ -122,12 +122,12 @@ def _from_run(run: Run, format: str, tolerance: float, out: Path, max_drop: floa
     inputs = export.inputs_of(task, run, network)
     kind = export.KINDS[run.task]
     files = tuple(out.with_stem(out.stem + name.removeprefix(kind)) for name in inputs)
+    labels, facts = tuple(run.facts.get("labels", ())), export.FACTS.get(kind, ())
     with ExitStack() as stack:
         models = []
         for (name, preprocess), file in zip(inputs.items(), files, strict=True):
             draft = stack.enter_context(whole_file(file))
-            facts = {fact: run.facts[fact] for fact in export.FACTS.get(name, ())}
-            entry = ModelEntry(file.name, preprocess, tuple(run.facts.get("labels", ())), facts)
+            entry = ModelEntry(file.name, preprocess, labels, {f: run.facts[f] for f in facts})
             module.write(format, run.path / MODEL, draft, name, entry)
             models.append(module.load(draft))
         found = _proved(task, run, network, models, list(inputs.values()))

@@ -133,13 +133,18 @@ def test_another_engine_reads_the_onnx_file(tmp_path: Path) -> None:
 
 
 def test_a_detector_comes_once_for_each_view(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stub = sys.modules[training.TASKS["detector"]]
+    import onnx
+
+    load, stub = onnx_file.load, sys.modules[training.TASKS["detector"]]
     views = {"detector": Preprocess((64, 64)), "detector-portrait": Preprocess((64, 96))}
     monkeypatch.setattr(stub, "views", lambda run: views, raising=False)
-    done = formats.write(runs / "detector", "float16", runs / "d.tflite")
-    assert [f.name for f in done.files] == ["d.tflite", "d-portrait.tflite"]
-    assert [Model(f).inputs[0].shape[1:3] for f in done.files] == [(64, 64), (96, 64)]
+    done = formats.write(runs / "detector", "onnx", runs / "d.onnx")
+    assert [f.name for f in done.files] == ["d.onnx", "d-portrait.onnx"]
+    assert [load(f).inputs[0].shape[1:3] for f in done.files] == [(64, 64), (96, 64)]
     assert done.pictures == 128
+    for file in done.files:
+        told = {p.key: json.loads(p.value) for p in onnx.load(file).metadata_props}
+        assert told["model"] == f"detector{file.stem[1:]}" and told["score_threshold"] == 0.5
 
 
 def test_a_network_that_does_not_load_is_one_line(tmp_path: Path) -> None:
