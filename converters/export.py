@@ -160,8 +160,8 @@ def export(
         )
     if cures and run.task == "faces":
         raise DataError(
-            f"expected a run that trained a network, to heal it. {run.path} is of task faces, which "
-            "takes both models from a bundle: leave --heal out"
+            f"expected a run that trained a network, to heal it. {run.path} is of task faces and "
+            "takes its models from a bundle: leave --heal out"
         )
     if card is not None:
         run.facts["card"] = card

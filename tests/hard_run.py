@@ -10,6 +10,7 @@ training without weight decay, of pruning, and of batch normalisations that were
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def unbalance(trained: Any, span: float = SPAN, seed: int = 0) -> Any:
 
     folded, rng = graph.fold(trained), np.random.default_rng(seed)
     layers = [layer for layer in folded.layers if graph.is_weighted(layer)]
-    for layer, reader in zip(layers, layers[1:], strict=False):
+    for layer, reader in pairwise(layers):
         kernel, bias = layer.get_weights()
         factors = span ** rng.uniform(-0.5, 0.5, len(bias)).astype(np.float32)
         shape = [kernel.shape[a] for a in graph.channel_axis(layer)]
