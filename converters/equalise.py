@@ -26,7 +26,6 @@ from edgecnn.errors import ConversionError, needs
 from edgecnn.images import Floats, Image
 
 with needs("train", "keras", "tensorflow"):
-    import keras
     from keras import layers
 
 ROUNDS = 8
@@ -72,14 +71,13 @@ def equalise(network: Any, pixels: Image) -> tuple[Any, int]:
     Raises:
         ConversionError: it would not compute the same: a layer is not what it seems.
     """
-    before = network.predict_on_batch(graph.tensor(pixels[: graph.BATCH]))
+    before = graph.outputs_of(network, pixels[: graph.BATCH])
     found, ranges = pairs(network), graph.extremes(network, pixels)
     for _ in range(ROUNDS):
         for pair in found:
             _scale(pair, factors(pair, ranges), ranges)
-    after = network.predict_on_batch(graph.tensor(pixels[: graph.BATCH]))
-    for a, b in zip(keras.tree.flatten(before), keras.tree.flatten(after), strict=True):
-        moved = float(np.abs(np.asarray(a) - np.asarray(b)).max() / (np.ptp(np.asarray(a)) + 1e-9))
+    for a, b in zip(before, graph.outputs_of(network, pixels[: graph.BATCH]), strict=True):
+        moved = float(np.abs(a - b).max() / (np.ptp(a) + 1e-9))
         if moved > SAME:
             raise ConversionError(
                 f"equalised, the network computes something else (outputs move by {moved:.2g} of "

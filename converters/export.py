@@ -163,8 +163,8 @@ def export(
         )
     if cures and run.task == "faces":
         raise DataError(
-            f"expected a run that trained a network, to heal it. {run.path} is of task faces, "
-            "which takes both models from a bundle: leave --heal out"
+            f"expected a run that trained a network, to heal it. {run.path} is of task faces and "
+            "takes its models from a bundle: leave --heal out"
         )
     if cures and quantiser != int8.QUANTISERS[0]:
         raise DataError(

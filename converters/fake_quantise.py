@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import numpy as np
-
 from converters import graph
 from edgecnn.errors import needs
 from edgecnn.images import Image
@@ -70,8 +68,9 @@ class RoundActivations(layers.Layer):  # type: ignore[misc]
 
     def call(self, inputs: Any) -> Any:
         """Cut off, and round to the nearest step."""
-        scale = ops.maximum((self.high - self.low) / 255, 1e-30)
-        cut = ops.clip(inputs, self.low, self.high)
+        low, high = map(ops.convert_to_tensor, (self.low, self.high))
+        scale = ops.maximum((high - low) / 255, 1e-30)
+        cut = ops.clip(inputs, low, high)
         return straight_through(cut, ops.round(cut / scale) * scale)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -192,12 +191,3 @@ def _function(operation: Any) -> str:
     if isinstance(operation, layers.Activation):
         return str(getattr(operation.activation, "__name__", ""))
     return "softmax" if isinstance(operation, layers.Softmax) else ""
-
-
-def signal_to_noise(exact: Any, rounded: Any) -> float:
-    """Power of the one to that of the difference, over all outputs, in decibels."""
-    pairs = zip(keras.tree.flatten(exact), keras.tree.flatten(rounded), strict=True)
-    both = [(np.asarray(a, np.float64), np.asarray(b, np.float64)) for a, b in pairs]
-    signal = np.mean([a.var() for a, _ in both])
-    noise = np.mean([np.mean((a - b) ** 2) for a, b in both])
-    return float(10 * np.log10(signal / max(noise, 1e-30)))

@@ -173,6 +173,17 @@ def extremes(network: Any, pixels: Image) -> Extremes:
     return found
 
 
+def outputs_of(network: Any, pixels: Image) -> list[Floats]:
+    """What a network computes, one array an output; nothing is compiled for it.
+
+    Args:
+        pixels: ``(N, H, W, C)`` uint8, N 1 at least.
+    """
+    starts = range(0, len(pixels), BATCH)
+    parts = [keras.tree.flatten(network(tensor(pixels[i : i + BATCH]))) for i in starts]
+    return [np.concatenate([np.asarray(p) for p in some]) for some in zip(*parts, strict=True)]
+
+
 def relu_end(operation: Any) -> float | None:
     """Where a ReLU ends: infinity, or 6 for ReLU6; None where an operation is neither."""
     if isinstance(operation, layers.ReLU) and not operation.threshold + operation.negative_slope:

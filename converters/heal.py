@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 
 from converters import autopsy, verify
+from converters.autopsy_match import matched
 from converters.compare import Comparison
+from converters.cut import Network
 from converters.models import Made, Recipe, make
 from edgecnn import networks
 from edgecnn.errors import ConversionError
@@ -191,7 +193,7 @@ def calibration(case: Case) -> Iterator[tuple[str, Recipe]]:
         )
     for percentile in PERCENTILES:
         yield (
-            f"ranges that hold {percentile} % of the values",
+            f"ranges hold {percentile} % of the values",
             dataclasses.replace(case.best.recipe, percentile=percentile),
         )
 
@@ -203,9 +205,9 @@ def equalisation(case: Case) -> Iterator[tuple[str, Recipe]]:
     network, pairs = equalise.equalise(case.network(), case.pixels)
     if not pairs:
         raise ConversionError("it has no two layers with only a ReLU between them")
-    what, recipe = f"channels equalised between {pairs} pairs of layers", case.saved(network)
+    what, recipe = f"{pairs} pairs of layers equalised", case.saved(network)
     if recipe.percentile:  # outliers are what equalisation removes: there may be none left to cut
-        yield f"{what}, ranges that hold all values", dataclasses.replace(recipe, percentile=None)
+        yield f"{what}, ranges hold all values", dataclasses.replace(recipe, percentile=None)
     yield what, recipe
 
 
@@ -235,7 +237,7 @@ def float_layer(case: Case) -> Iterator[tuple[str, Recipe]]:
     worst = autopsy.worst(autopsy.layers(made.float_file, made.file, pixels))
     yield (
         f"layer {worst.name} kept in float",
-        dataclasses.replace(best.recipe, float_layers=(worst.tensor,)),
+        dataclasses.replace(best.recipe, float_layers=(in_float(made, worst.tensor),)),
     )
 
 
@@ -285,6 +287,16 @@ def heal(
                 trial = Trial(name, what, changed, None, note=str(e))
             _add(case, dataclasses.replace(trial, seconds=time.monotonic() - start), watch)
     return case.best
+
+
+def in_float(made: Made, tensor: str) -> str:
+    """Name, in the float file, of what the int8 file calls ``tensor``: outputs have another."""
+    before, after = Network(made.float_file), Network(made.file)
+    names = {
+        after.graph.tensors[i].name: before.graph.tensors[f].name
+        for i, f in matched(before, after).items()
+    }
+    return names[tensor]
 
 
 def choosing(run: Run) -> tuple[Run, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from converters import fake_quantise
+from converters import fake_quantise, graph
 from edgecnn.errors import ConversionError, needs
 from edgecnn.images import Floats, Image, to_network
 
@@ -66,16 +66,7 @@ def tune(network: Any, teacher: Any, pixels: Image, calibration: Image, seed: in
     Raises:
         ConversionError: the loss became no number.
     """
-    targets = [
-        np.concatenate([np.asarray(part) for part in parts])
-        for parts in zip(
-            *(
-                keras.tree.flatten(teacher.predict_on_batch(to_network(pixels[i : i + BATCH])))
-                for i in range(0, len(pixels), BATCH)
-            ),
-            strict=True,
-        )
-    ]
+    targets = graph.outputs_of(teacher, pixels)
     twin = fake_quantise.rounding_twin(network, calibration)
     batches = Batches(pixels, targets, seed)
     schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, EPOCHS * len(batches))

@@ -127,7 +127,7 @@ def _cures(healing: dict[str, Any]) -> str:
     rows = [
         (t["what"], t["failed"], "", "", f"{t['seconds']:.0f} s", "")
         if "failed" in t
-        else (t["what"], f"{t['int8']:.4f}", f"{-t['drop']:+.4f}", _percent(t["agreement"]),
+        else (t["what"], f"{t['int8']:.4f}", f"{0.0 - t['drop']:+.4f}", _percent(t["agreement"]),
               f"{t['seconds']:.0f} s", "yes" if t["helped"] else "")
         for t in healing["trials"]
     ]  # fmt: skip

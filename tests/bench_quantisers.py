@@ -3,7 +3,7 @@
 Each makes full int8 of the same float file by the same pictures; the files then take turns. Writes
 the table of ``docs/quantisers.md``. Networks: those of the RUNS named (task images), a depthwise
 one trained here on the pictures of the first, and, where the research data is, the detector and the
-embedder that ship, made float again (``tests/rebuilt.py``).
+embedder that ship, made float again (:mod:`edgecnn.training.thaw`).
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import numpy as np
-from rebuilt import rebuilt
 
 from converters import flatbuffer, formats, int8, litert, preflight, verify
 from edgecnn import training
 from edgecnn.bundle import ASSETS, Bundle
-from edgecnn.images import largest
+from edgecnn.images import largest, to_network
+from edgecnn.networks import build
 from edgecnn.runtime.interpreter import Model
 from edgecnn.training.run import Run
+from edgecnn.training.thaw import THAWED, thaw
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("EDGECNN_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -119,12 +120,14 @@ def shipped() -> Iterator[Case]:
     people = sorted(aligned.index(DATA / "faces112").items())
     step = len(people) // several
     faces = aligned.load(DATA / "faces112", dict(people[::step][:several]), embedder.input).pixels
-    network = rebuilt(ASSETS / embedder.file)
+    network = build("embedder")
+    thaw(ASSETS / embedder.file, network, to_network(faces[:THAWED]))
     yield Case("embedder, shipped", network, faces[::2], faces[1::2])
     photos = scenes.read_scenes(DATA / "scenes")
     seen = photos.read(sorted(photos.faces)[:several])
     pixels = np.stack([largest([detector.input], photo)(photo) for photo in seen])
-    network = rebuilt(ASSETS / detector.file)
+    network = build("detector")
+    thaw(ASSETS / detector.file, network, to_network(pixels[:THAWED]))
     yield Case("detector, shipped", network, pixels[::2], pixels[1::2])
 
 

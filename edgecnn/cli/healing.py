@@ -47,7 +47,7 @@ def healing_lines(healing: dict[str, Any]) -> Iterator[str]:
             continue
         mark = " *" if trial["helped"] else ""
         yield (
-            f"{text}{trial['int8']:8.4f}{-trial['drop']:+9.4f}"
+            f"{text}{trial['int8']:8.4f}{0.0 - trial['drop']:+9.4f}"
             f"{100 * trial['agreement']:8.2f} %{trial['seconds']:6.0f}{mark}"
         )
     yield f"  {healing['outcome']}"
