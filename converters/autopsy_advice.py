@@ -18,14 +18,14 @@ FINE_DB = 30.0
 """SQNR at the outputs above which nothing needs a cure: the error is then 3 % of the signal."""
 
 CURES = {
-    "calibration": "calibrate on more pictures, and on such as it will see",
-    "percentile": "calibrate to a percentile of the values, so that rare ones are clipped",
+    "calibration": "more calibration pictures, such as it will see,",
+    "percentile": "calibration to a percentile of the values, which clips the rare ones,",
     "equalisation": "cross-layer equalisation",
     "bias": "bias correction",
-    "training": "quantisation-aware training, or this layer in float",
-    "float": "this layer in float, or its function after the network, on the numbers before it",
+    "training": "quantisation-aware training, or this layer in float,",
+    "float": "this layer in float, or its function computed behind the network,",
 }
-"""What helps, by name."""
+"""What helps, by name; before the word *helps*."""
 
 FIXED = {"LOGISTIC", "TANH", "SOFTMAX", "L2_NORMALIZATION"}
 """Operations whose range TFLite fixes, whatever they compute (its 8-bit quantisation

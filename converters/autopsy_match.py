@@ -22,22 +22,22 @@ def matched(before: Network, after: Network) -> dict[int, int]:
     meant. Where the converter joined layers in one file only, what both compute is left.
 
     Raises:
-        ConversionError: there is none.
+        ConversionError: inputs or outputs differ, or fewer than half of the layers are in both.
     """
     named = {after.graph.tensors[t].name: t for t in after.makers}
+    real = [t for t in before.makers if _is_layer(before, t)]
     pairs = {}
-    for tensor in before.makers:
-        name = before.graph.tensors[tensor].name
-        if _is_layer(before, tensor) and name in named:
-            pairs[_source(after, named[name])] = tensor
+    for tensor in real:
+        if before.graph.tensors[tensor].name in named:
+            pairs[_source(after, named[before.graph.tensors[tensor].name])] = tensor
     found = {i: pairs[i] for i in after.makers if i in pairs}
     while odd := _odd(before, after, found):
         found = {i: f for i, f in found.items() if i not in odd}
-    outputs = {before.graph.tensors[t].name for t in before.graph.outputs}
-    if not found or not outputs <= {after.graph.tensors[t].name for t in after.graph.outputs}:
+    if _shapes(before) != _shapes(after) or 2 * len(found) < len(real) or not found:
         raise ConversionError(
             "expected the float and the int8 file of one network. Received: files with other "
-            "layers or outputs: convert both from the same network"
+            f"layers, inputs or outputs ({len(found)} of {len(real)} layers in common): convert "
+            "both from the same network"
         )
     return found
 
@@ -62,6 +62,13 @@ def called(name: str, weights: str = "") -> str:
             return layers[0]
     outputs = re.fullmatch(r"StatefulPartitionedCall(?:_\d+)?:(\d+)", name)
     return (*fused(name), f"output {outputs[1]}" if outputs else name)[0]
+
+
+def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    """Of the input, and of each output by its name."""
+    tensors, graph = network.graph.tensors, network.graph
+    shapes = {tensors[t].name: tensors[t].shape for t in graph.outputs}
+    return {**shapes, "": graph.input().shape}
 
 
 def _is_layer(network: Network, tensor: int) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.autopsy import Autopsy, LayerError, ranked
-from converters.autopsy_advice import CURES, FINE_DB, about, advise
+from converters.autopsy_advice import CURES, FINE_DB, advise
 from converters.autopsy_measure import FEW_STEPS
 from edgecnn.report import page, plots
 from edgecnn.storage import whole_file
@@ -17,8 +17,11 @@ from edgecnn.storage import whole_file
 AUTOPSY, PAGE = "autopsy.json", "autopsy.html"
 SCHEMA = 1
 
-SHOWN = 6
-"""Layers with a section of their own."""
+SHOWN = (3, 6)
+"""Layers with a section of their own: so many in any case, and so many at most."""
+
+SMALL = 0.02
+"""Share of the error at the outputs below which a layer is no more than in the table."""
 
 
 def facts(found: Autopsy) -> dict[str, Any]:
@@ -45,12 +48,16 @@ def write(folder: Path, found: Autopsy) -> Path:
     """
     with whole_file(folder / AUTOPSY) as draft:
         draft.write_text(json.dumps(facts(found), indent=1) + "\n", "utf-8")
-    first = ranked(found.layers)[:SHOWN]
+    least, most = SHOWN
+    first = [
+        row for i, row in enumerate(ranked(found.layers)[:most]) if i < least or row.share > SMALL
+    ]
+    words = {advice.layer: str(advice) for advice in advise(found)}
     sections = [
         page.Section("Result", _result(found)),
         page.Section("In words", _words(found)),
         page.Section("Through the network", _through(found)),
-        *(_layer(place, row) for place, row in enumerate(first, 1)),
+        *(_layer(place, row, words.get(row.name)) for place, row in enumerate(first, 1)),
         page.Section("All layers", _table(found.layers)),
     ]
     page.write(folder / PAGE, f"Autopsy of the int8 network: {found.model}", sections)
@@ -82,7 +89,7 @@ def _words(found: Autopsy) -> str:
             "No layer stands out: the error comes from all of them. More calibration pictures, "
             "quantisation-aware training or wider layers help where it is too large."
         )
-    rows = [(a.layer, a.text, CURES[a.cure]) for a in advice]
+    rows = [(a.layer, a.text, CURES[a.cure].rstrip(",")) for a in advice]
     return page.table(("layer", "what", "what helps"), rows)
 
 
@@ -102,7 +109,7 @@ def _through(found: Autopsy) -> str:
     )
 
 
-def _layer(place: int, row: LayerError) -> page.Section:
+def _layer(place: int, row: LayerError, words: str | None) -> page.Section:
     seen, weights = row.activations, row.weights
     panels = [plots.Counts("what it computes", seen.histogram.low, seen.histogram.high,
                            seen.histogram.counts, (seen.low, seen.high))]  # fmt: skip
@@ -123,10 +130,9 @@ def _layer(place: int, row: LayerError) -> page.Section:
         "Dashed: the ends of the int8 range. Counts are logarithmic. Steps: how many of the 256 "
         "each channel takes, least first.",
     )
-    words = about(row)
-    text = page.paragraph(f"{words.text}. What helps: {CURES[words.cure]}.")
+    text = page.paragraph(f"{words}.") if words else ""
     heading = f"{place}. {row.name} ({row.kind}): {_percent(row.share)} of the error"
-    return page.Section(heading, page.figures(numbers) + text + figure)
+    return page.Section(heading, text + page.figures(numbers) + figure)
 
 
 def _table(rows: Sequence[LayerError]) -> str:

@@ -15,7 +15,8 @@ from edgecnn.errors import ConversionError, DataError
 from edgecnn.training.run import MODEL, Run
 
 COUNT = 16
-"""Pictures to look at. The worst layer, and its share to a hundredth, stay with more."""
+"""Pictures to look at. Of a small network for digits, the shares by 16, 64 and 256 pictures differ
+by at most 1.6 points (``edgecnn autopsy run --pictures 64``)."""
 
 
 def autopsy(
@@ -44,7 +45,7 @@ def autopsy(
             f"expected a run that trains a network. {run.path} is of task faces and takes its "
             "networks from a bundle: name the run of that embedder or detector"
         )
-    if "input" not in run.facts:
+    if not run.facts.get("input"):
         raise ConversionError(f"{run.path} does not say its input: train it again")
     training.start_keras()
     task = importlib.import_module(training.TASKS[run.task])

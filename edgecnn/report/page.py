@@ -143,7 +143,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 p { margin: 0 0 0.8rem; max-width: 46rem; }
 section > :last-child { margin-bottom: 0; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); gap: 1rem;
-  margin: 0; }
+  margin: 0 0 1rem; }
 .figures dt { color: var(--soft); font-size: 0.85rem; }
 .figures dd { margin: 0; font-size: 1.65rem; font-weight: 650; letter-spacing: -0.02em;
   font-variant-numeric: tabular-nums; }
