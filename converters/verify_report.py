@@ -128,13 +128,14 @@ def _cures(healing: dict[str, Any]) -> str:
         (t["what"], t["failed"], "", "", f"{t['seconds']:.0f} s", "")
         if "failed" in t
         else (t["what"], f"{t['int8']:.4f}", f"{0.0 - t['drop']:+.4f}", _percent(t["agreement"]),
-              f"{t['seconds']:.0f} s", "yes" if t["helped"] else "")
+              f"{t['seconds']:.0f} s", "yes" if t["helped"] and t["cure"] != "plain" else "")
         for t in healing["trials"]
     ]  # fmt: skip
     name, before = _plain(healing["headline"]), healing["float"]
     note = (
         f"Chosen by {healing['samples']:,} samples of {healing['part']} data, on which float has "
-        f"{before:.4f}; everything else on this page is about other data. {healing['outcome']}."
+        f"{before:.4f}; everything else on this page is about other data. Outcome: "
+        f"{healing['outcome']}."
     )
     header = ("tried, each on top of what had helped", f"{name}, int8", "change", "same answer",
               "time", "helped")  # fmt: skip

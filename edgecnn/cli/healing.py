@@ -45,7 +45,7 @@ def healing_lines(healing: dict[str, Any]) -> Iterator[str]:
         if "failed" in trial:
             yield f"{text}{trial['failed']}"
             continue
-        mark = " *" if trial["helped"] else ""
+        mark = " *" if trial["helped"] and trial["cure"] != "plain" else ""
         yield (
             f"{text}{trial['int8']:8.4f}{0.0 - trial['drop']:+9.4f}"
             f"{100 * trial['agreement']:8.2f} %{trial['seconds']:6.0f}{mark}"
