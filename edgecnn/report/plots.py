@@ -212,6 +212,8 @@ def through_layers(
     axes[0].set_ylabel("signal to error, dB", fontsize=9, color=style["ink"])
     axes[0].legend(frameon=False, fontsize=8, labelcolor=style["ink"])
     axes[0].set_xticks(places, [""] * len(names))
+    # A layer without any error would flatten all others.
+    axes[0].set_ylim(top=min(70.0, axes[0].get_ylim()[1]))
     most = int(np.argmax(shares))
     axes[1].bar(places, shares, color=[style["lines"][int(i == most)] for i in places])
     axes[1].set_ylabel("% of the error at the outputs", fontsize=9, color=style["ink"])
