@@ -259,6 +259,13 @@ def test_a_run_of_people_takes_its_bundle_and_the_gallery(runs: Path) -> None:
         assert gallery.embeddings()[0] == ["Ann"]
 
 
+def test_a_run_of_people_has_no_network_to_heal(runs: Path) -> None:
+    people = people_run(runs / "people", faces_bundle(runs))
+    with pytest.raises(DataError, match="takes its models from a bundle: leave --heal out"):
+        export.export(people, "x", runs / "out", cures=["calibration"])
+    assert not (runs / "out").exists()
+
+
 def test_a_gallery_of_another_embedder_is_refused(runs: Path) -> None:
     people = people_run(runs / "people", faces_bundle(runs))
     shutil.rmtree(runs / "people" / "gallery.sqlite", ignore_errors=True)
