@@ -186,7 +186,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     code = (
         "from converters.int8 import _child\n"
         f"for n in {list(networks)!r}:\n"
-        "    _child(f'{n}.keras', f'{n}.npy', f'{n}.tflite', f'{n}-float.tflite')\n"
+        "    _child(f'{n}.keras', f'{n}.npy', f'{n}.tflite', float_out=f'{n}-float.tflite')\n"
     )
     quiet = environment(TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow")
     subprocess.run([sys.executable, "-c", code], cwd=folder, env=quiet, check=True)
