@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CHANNELS = [8, 16]
 EPOCHS = 40
 BATCH = 64
-DENSE_WIDTHS = (64, 128, 256, 512, 1024)
+DENSE_WIDTHS = (64, 256, 512, 1024)
 """Hidden units that the dense network is given, one after the other, until it is as accurate."""
 
 BOARD = "raspberry-pi-5"
