@@ -12,34 +12,22 @@ import click
 
 from edgecnn.cli.convert_tflite import FOREIGN, convert_tflite, foreign_options, refuse_for_runs
 from edgecnn.cli.healing import cures_for, healing_lines, tell
-from edgecnn.cli.options import json_option, strangers_option
+from edgecnn.cli.options import Named, json_option, strangers_option
 
 if TYPE_CHECKING:
     from converters.speed import Speed
     from edgecnn.bundle import Bundle
 
 
-class Board(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
-    """One of the boards that ``devices`` has, looked up only when it is needed."""
-
-    name = "board"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name itself where there is such a board."""
-        from devices import BOARDS
-
-        return str(click.Choice(tuple(BOARDS)).convert(value, param, ctx))
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """All boards, for the help."""
-        from devices import BOARDS
-
-        return f"[{'|'.join(BOARDS)}]"
-
-
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path), required=False)
-@click.option("--for", "board", type=Board(), required=True, help="The board it will run on.")
+@click.option(
+    "--for",
+    "board",
+    type=Named("board", "devices", "BOARDS"),
+    required=True,
+    help="The board it will run on.",
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The bundle to write.")
 @click.option("--max-drop", type=click.FloatRange(0, 1), default=0.01,
               help="How much of the headline figure int8 may lose, as a share of 1.")  # fmt: skip

@@ -8,33 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecnn.cli.options import json_option
+from edgecnn.cli.options import Named, json_option
 
 if TYPE_CHECKING:
     from converters.formats import Exported
 
 
-class Format(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
-    """One of the formats that ``converters`` has, looked up only when it is needed."""
-
-    name = "format"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name itself where there is such a format."""
-        from converters.formats import FORMATS
-
-        return str(click.Choice(tuple(FORMATS)).convert(value, param, ctx))
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """All formats, for the help."""
-        from converters.formats import FORMATS
-
-        return f"[{'|'.join(FORMATS)}]"
-
-
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("--format", "format", type=Format(), required=True, help="What to write.")
+@click.option(
+    "--format",
+    "format",
+    type=Named("format", "converters.formats", "FORMATS"),
+    required=True,
+    help="What to write.",
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True,
               help="The file to write.")  # fmt: skip
 @click.option("--max-drop", type=click.FloatRange(0, 1), default=0.01,

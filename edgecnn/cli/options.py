@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import click
+
+
+class Named(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
+    """A key of a dict of ours, which is imported only when it is needed.
+
+    Args:
+        name: what it is the name of, for messages. ``module``, ``table``: where the dict stands.
+    """
+
+    def __init__(self, name: str, module: str, table: str):
+        self.name, self._module, self._table = name, module, table
+
+    def _names(self) -> tuple[str, ...]:
+        return tuple(getattr(import_module(self._module), self._table))
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name itself where there is such a key."""
+        return str(click.Choice(self._names()).convert(value, param, ctx))
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """All names, for the help."""
+        return f"[{'|'.join(self._names())}]"
 
 
 class Rate(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
