@@ -107,12 +107,12 @@ def sensor(image_bgr: Image, view: View, noise: Floats) -> Image:
     return np.asarray(np.rint(curve).astype(np.uint8)[steps], np.uint8)
 
 
-def compress(image_bgr: Image, quality: float) -> Image:
-    """Through JPEG and back, as a webcam's MJPEG stream goes; ``quality`` 1…100."""
+def compress(image_bgr: Image, quality: float) -> bytes:
+    """As JPEG, which is how a webcam's MJPEG stream carries it; ``quality`` 1…100."""
     import cv2
 
     _, packed = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
-    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+    return packed.tobytes()
 
 
 class Layer:

@@ -1,4 +1,4 @@
-"""The demo's first part: a compact CNN on scikit-learn's digits, float and int8, and its rival."""
+"""The demo's classifier: a compact CNN on scikit-learn's digits, float and int8, and its rival."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's second part: a camera moves over two portraits, of which first one is enrolled."""
+"""The demo's camera: it moves over two portraits, of which first one is enrolled."""
 
 from __future__ import annotations
 
@@ -63,14 +63,15 @@ def run(
     models = Bundle(bundle or ASSETS)
     portraits = load_portraits()
     gallery = out / "gallery.sqlite"
+    source = camera(portraits, frames, seed)
     tours: list[Watched] = []
     for newcomer, suffix in ((FIRST, ""), (SECOND, "-both")):
         _enrol(newcomer, portraits[newcomer], out / "photos", models, gallery)
         recogniser = pipeline.load(models, gallery)
-        source = camera(portraits, frames, seed)
+        source.rewind()
         video, events = out / f"video{suffix}.mp4", out / f"events{suffix}.jsonl"
         tours.append(watch(source, recogniser, progress, f"{newcomer} is enrolled", video, events))
-    return camera(portraits, frames, seed), tours
+    return source, tours
 
 
 def load_portraits() -> dict[str, Image]:

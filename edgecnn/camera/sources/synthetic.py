@@ -16,7 +16,7 @@ from edgecnn.camera import simulation
 from edgecnn.camera.sources.source import Frame, Source
 from edgecnn.camera.tour import Matrix, Place, Tour, View
 from edgecnn.errors import DataError
-from edgecnn.images import Floats, Image
+from edgecnn.images import Floats, Image, decode_image
 
 WHOLE_MARGIN = 0.04
 """A face counts as whole where this share of its size is left to every edge of the frame."""
@@ -101,6 +101,7 @@ class SyntheticCamera(Source):
         # One field of noise, seen through another window in each frame: normals are slow to draw.
         self._noise = rng.standard_normal((h + 64, w + 64, 3), np.float32)
         self._windows = rng.integers(0, 64, (frames, 2))
+        self._streamed: dict[int, bytes] = {}
         self._wall = simulation.Layer(wall_bgr, np.eye(3))
         self._layers: list[simulation.Layer] = []
         self._outlines: list[tuple[str, Matrix]] = []
@@ -113,12 +114,22 @@ class SyntheticCamera(Source):
         index, self._next = self._next, self._next + 1
         return Frame(self.render(index), index / self.fps, index)
 
+    def rewind(self) -> None:
+        """Begin the tour again; its frames are not rendered a second time."""
+        self._next = 0
+
     def close(self) -> None:
         """End the source."""
         self._next = self.frames
 
     def render(self, index: int) -> Image:
         """Frame ``index`` as ``(H, W, 3)`` uint8 BGR; the same at every call."""
+        if index not in self._streamed:
+            self._streamed[index] = self._stream(index)
+        return decode_image(self._streamed[index], "frame")
+
+    def _stream(self, index: int) -> bytes:
+        """Frame ``index`` as JPEG."""
         (w, h), view = self.size_wh, self.view(index)
         to_frame = simulation.homography(view, self.size_wh)
         frame = self._wall.texture(to_frame, self.size_wh)
