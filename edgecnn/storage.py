@@ -12,6 +12,10 @@ from pathlib import Path
 
 from edgecnn.errors import StorageError
 
+FREE_BYTES = 16 << 20
+"""Recording ends while this much of the disk is left: enough to finish the file, and the system
+goes on working."""
+
 
 def sha256_of(path: str | Path) -> str:
     """The SHA-256 of a file as 64 hexadecimal digits."""
@@ -38,6 +42,24 @@ def storing(what: str | Path) -> Iterator[None]:
             f"could not write {what}: {e.strerror or e}; nothing was left behind: "
             "free some space or choose another place"
         ) from e
+
+
+def keep_free(path: str | Path, what: str) -> None:
+    """End a recording while :data:`FREE_BYTES` of the disk are left.
+
+    Args:
+        path: the file that is recorded.
+        what: it is, for the message.
+
+    Raises:
+        StorageError: less than that is free.
+    """
+    free = shutil.disk_usage(Path(path).parent).free
+    if free < FREE_BYTES:
+        raise StorageError(
+            f"expected {FREE_BYTES >> 20} MB free where {path} is recorded. The disk has "
+            f"{free >> 20} MB left, so the {what} ends here: free some space"
+        )
 
 
 @contextmanager

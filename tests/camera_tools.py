@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from edgecnn.camera.pipeline import Result
+from edgecnn.camera.sinks.tape import TapeSink
+from edgecnn.camera.sources import Frame
 from edgecnn.faces.types import Detection, Recognition
 from edgecnn.images import Image
 
@@ -50,6 +54,16 @@ def make_folder(path: Path, count: int = 10) -> Path:
     return path
 
 
+def make_tape(path: Path, count: int = 10, fps: float = 20.0) -> Path:
+    """A tape of ``picture(0)`` ... by the sink that ``--record`` has."""
+    sink = TapeSink(path, "a test", fps)
+    for i in range(count):
+        now = datetime.now(timezone.utc)
+        sink.write(Result(Frame(picture(i), i / fps, i), "a test", [], now, 1.0))
+    sink.close()
+    return path
+
+
 def face(name: str | None = "Ann", score: float | None = 0.8, track: int = 1) -> Recognition:
     """A recognised face in the middle of a small picture."""
     box = np.array([20, 15, 44, 40], np.float32)
@@ -66,8 +80,12 @@ class NetworkCamera:
 
 
 @contextmanager
-def network_camera(frames: int = 1000, fps: float = 50.0) -> Iterator[NetworkCamera]:
-    """An MJPEG camera on the loopback, as cheap network cameras are: HTTP, multipart, JPEG."""
+def network_camera(frames: int = 1000, fps: float = 50.0, port: int = 0) -> Iterator[NetworkCamera]:
+    """An MJPEG camera on the loopback, as cheap network cameras are: HTTP, multipart, JPEG.
+
+    Args:
+        port: any that is free where 0; that of an earlier one brings that camera back.
+    """
     gone = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -90,7 +108,7 @@ def network_camera(frames: int = 1000, fps: float = 50.0) -> Iterator[NetworkCam
         def log_message(self, *args: Any) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     camera = NetworkCamera(f"http://127.0.0.1:{server.server_address[1]}/video", frames)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

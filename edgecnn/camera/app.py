@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgecnn.bundle import Bundle
 from edgecnn.camera.pipeline import Sink, Stats, load, run
-from edgecnn.camera.sources import Source, open_source
+from edgecnn.camera.sources import Mode, Source, open_source
 from edgecnn.errors import StorageError
 from edgecnn.faces.cohort import Cohort
 from edgecnn.faces.embed import fingerprint
@@ -30,11 +30,13 @@ class Outputs:
         video: an annotated ``.mp4`` or ``.avi``.
         events: a file of JSON lines, or ``-`` for the standard output.
         window: show the annotated frames on the screen.
+        tape: the frames as they came, ``.tape``, to be watched again.
     """
 
     video: Path | None = None
     events: str | None = None
     window: bool = False
+    tape: Path | None = None
 
 
 def watch(
@@ -47,6 +49,7 @@ def watch(
     strangers: float | None = None,
     missed: float | None = None,
     max_frames: int | None = None,
+    mode: Mode | None = None,
     stop: threading.Event | None = None,
     stats: Stats | None = None,
     note: Callable[[str], object] | None = None,
@@ -57,18 +60,20 @@ def watch(
 
     Args:
         strangers, missed: see :func:`edgecnn.camera.pipeline.load`.
+        mode: what is asked of a camera; see :func:`edgecnn.camera.sources.open_source`.
         stats: counted into; see :func:`edgecnn.camera.pipeline.run`.
         note: takes a line that the user should read, but that is no error.
 
     Raises:
         BundleError, ModelError, GalleryError: nothing can be recognised with these files.
         DataError: such a share of strangers cannot be known with this bundle.
-        CameraError: the source cannot be opened, or stopped for good.
+        CameraError: the source cannot be opened, or ``mode`` is not for its kind.
         StorageError: an output cannot be written, or is the source.
         MissingExtra: this OpenCV has no window.
     """
     stop = stop or threading.Event()
-    if Path(source).resolve() in [Path(p).resolve() for p in (outputs.video, outputs.events) if p]:
+    written = [Path(p).resolve() for p in (outputs.video, outputs.events, outputs.tape) if p]
+    if Path(source).resolve() in written:
         raise StorageError(f"expected another output than the source {source}: name a new file")
     checked = Bundle(bundle)
     recogniser = load(checked, gallery, threads, strangers, missed)
@@ -80,7 +85,7 @@ def watch(
         if note:
             note(said)
     with ExitStack() as stack:
-        opened = stack.enter_context(closing(open_source(source, stop)))
+        opened = stack.enter_context(closing(open_source(source, stop, mode=mode, note=note)))
         sinks = [stack.enter_context(closing(sink)) for sink in _sinks(outputs, opened, stop)]
         return run(opened, recogniser, sinks, max_frames=max_frames, stop=stop, stats=stats)
 
@@ -118,6 +123,10 @@ def _sinks(outputs: Outputs, source: Source, stop: threading.Event) -> Iterator[
         from edgecnn.camera.sinks.events import EventSink
 
         yield EventSink(outputs.events)
+    if outputs.tape is not None:
+        from edgecnn.camera.sinks.tape import TapeSink
+
+        yield TapeSink(outputs.tape, source.name, source.fps)
     if outputs.video is not None:
         from edgecnn.camera.sinks.video import VideoSink
 
