@@ -17,8 +17,9 @@ from camera_tools import face, make_folder, make_tape, make_video, network_camer
 
 from edgecnn.bundle import ASSETS, MANIFEST, Manifest, ModelEntry, OperatingPoint
 from edgecnn.camera import app
-from edgecnn.camera.sources import open_source
+from edgecnn.camera.sources import Mode, open_source
 from edgecnn.cli import main
+from edgecnn.errors import CameraError
 from edgecnn.events.schema import Label
 from edgecnn.faces.types import Recognition
 from edgecnn.images import Image, Preprocess
@@ -128,6 +129,36 @@ def test_says_when_nobody_is_enrolled(
     assert "nobody is enrolled" in capsys.readouterr().err
     assert run(bundle, "--source", clip, "--gallery", tmp_path / "people.sqlite") == 0
     assert "nobody is enrolled" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mode"),
+    [
+        ([], Mode()),
+        (["--size", "1280x720"], Mode(size_wh=(1280, 720))),
+        (["--fourcc", "mjpg", "--size", "1280×720", "--fps", "15"], Mode("MJPG", (1280, 720), 15)),
+    ],
+)
+def test_what_is_asked_of_a_camera(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], mode: Mode
+) -> None:
+    asked: list[Mode] = []
+
+    def open_none(text: str, stop: object, *, mode: Mode, note: object) -> None:
+        asked.append(mode)
+        raise CameraError("no camera")
+
+    monkeypatch.setattr(app, "open_source", open_none)
+    assert run(bundle, *arguments) == 2
+    assert asked == [mode]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--size", "1280"], ["--size", "0x720"], ["--size", "axb"], ["--fourcc", "X"], ["--fps", "0"]],
+)
+def test_what_cannot_be_asked_of_a_camera(bundle: Path, arguments: list[str]) -> None:
+    assert run(bundle, *arguments) == 2
 
 
 REFUSALS: dict[str, tuple[list[str], str]] = {

@@ -134,8 +134,8 @@ class Tape(Source):
             fps = float(facts["fps"])
             if facts["format"] == FORMAT and 0 < fps < float("inf"):
                 return fps
-        except (ValueError, KeyError, TypeError):
-            pass
+        except (ValueError, KeyError, TypeError, RecursionError):
+            pass  # said below
         raise CameraError(
             f"expected a tape of edgecnn camera --record. {self.name} does not begin like one "
             f"({self._size} bytes): record it again"
