@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -68,6 +68,14 @@ def face(name: str | None = "Ann", score: float | None = 0.8, track: int = 1) ->
     """A recognised face in the middle of a small picture."""
     box = np.array([20, 15, 44, 40], np.float32)
     return Recognition(Detection(box, 0.9, np.zeros((5, 2), np.float32)), track, name, score)
+
+
+def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait for a thread or a process."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"it did not get there in {seconds:g} s"
+        time.sleep(0.002)
 
 
 @dataclass

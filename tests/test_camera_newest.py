@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from queue import Queue
 
 import pytest
-from camera_tools import network_camera, picture
+from camera_tools import network_camera, picture, until
 
-from edgecnn.camera.sources import Frame, Newest, Source, open_source
-from edgecnn.errors import CameraError
+from edgecnn.camera.sources import Change, Frame, Newest, Source, open_source
+from edgecnn.errors import CameraError, StorageError
 
 FAST = (0.01, 0.04)
 
@@ -43,14 +43,6 @@ class Scripted(Source):
             self.queue.put(Frame(picture(0), 99.0, 99, time.monotonic() - age))
         self.given += len(ages_s)
         until(lambda: self.reads == self.given + 1)
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait for a thread, 5 s at most."""
-    end = time.monotonic() + 5
-    while not true():
-        assert time.monotonic() < end, "the thread did not get there"
-        time.sleep(0.002)
 
 
 @pytest.fixture
@@ -189,6 +181,38 @@ def test_loss_and_return_are_one_line_each_and_remarks_follow() -> None:
         assert re.fullmatch(r"scripted is back after 0\.\d s", lines[1])
         assert lines[2:] == ["scripted gives 320×240"] == [source.remark]
         cameras[1].queue.put(None)
+
+
+def test_who_listens_is_told_of_loss_and_return_also_when_late() -> None:
+    cameras = [Scripted(), Scripted()]
+    remaining = iter(cameras)
+    early: list[Change] = []
+    late: list[Change] = []
+    with Newest(lambda: next(remaining), waits_s=FAST) as source:
+        source.tell(early.append)
+        cameras[0].queue.put(None)
+        until(lambda: len(early) == 1)
+        assert early == [Change("scripted", lost=True, reason="no more frames came")]
+        source.tell(late.append)
+        assert late == early
+        cameras[1].give(0)
+        until(lambda: len(late) == 2)
+        assert late == early and not late[1].lost and 0 < late[1].away_s < 5
+        third: list[Change] = []
+        source.tell(third.append)
+        assert third == [], "it is there"
+        cameras[1].queue.put(None)
+
+
+def test_what_a_listener_raises_reaches_the_reader(camera: Scripted) -> None:
+    def full(change: Change) -> None:
+        raise StorageError("the disk is full")
+
+    with Newest(lambda: camera) as source:
+        source.tell(full)
+        camera.queue.put(None)
+        with pytest.raises(StorageError, match="the disk is full"):
+            source.read()
 
 
 def test_the_last_frame_before_the_end_is_still_read(camera: Scripted) -> None:

@@ -9,19 +9,22 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from camera_tools import make_tape, number_of
+from camera_tools import make_tape, number_of, picture, until
 
 from edgecnn.camera.pipeline import Result
-from edgecnn.camera.sinks.tape import TapeSink
+from edgecnn.camera.sinks import tape as tape_module
+from edgecnn.camera.sinks.tape import TapeSink, recover
 from edgecnn.camera.sources import Frame, open_source
 from edgecnn.errors import CameraError, StorageError
 from edgecnn.images import Image
@@ -150,6 +153,8 @@ sys.path[:0] = [{str(root)!r}, {str(root / "tests")!r}]
 from pathlib import Path
 from test_camera_tape import record
 sink = record(Path({str(tmp_path / "a.tape")!r}), close=False)
+while sink._frames < 4:
+    time.sleep(0.01)
 print("recorded", flush=True)
 time.sleep(60)
 """
@@ -161,6 +166,90 @@ time.sleep(60)
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".a-") and left.suffix == ".tape"
     assert [f.time_s for f in frames_of(left)] == TIMES_S
+    assert left.stat().st_mode & 0o777 == 0o600
+
+    # The next recording gives it a name that can be seen, and says so.
+    lines: list[str] = []
+    sink = TapeSink(tmp_path / "a.tape", "cam", 30.0, lines.append)
+    assert lines == [f"{tmp_path}/a-cut.tape is what a recording that was cut off has left"]
+    assert [f.time_s for f in frames_of(tmp_path / "a-cut.tape")] == TIMES_S
+    sink.close()
+    assert [p.name for p in tmp_path.iterdir()] == ["a-cut.tape"]
+
+
+def test_what_a_crash_has_left_is_found_and_what_runs_is_let_be(tmp_path: Path) -> None:
+    whole = make_tape(tmp_path / "whole.tape", 3).read_bytes()
+    path = tmp_path / "a[1].tape"
+    (tmp_path / "a[1]-cut.tape").write_bytes(b"an older one")
+    (tmp_path / ".a[1]-aaaaaaaa.tape").write_bytes(whole[:-40])
+    for name, age_s in (("bbbbbbbb", 3600), ("cccccccc", 0)):
+        empty = tmp_path / f".a[1]-{name}.tape"
+        empty.write_bytes(LINE)
+        os.utime(empty, (time.time() - age_s,) * 2)
+    (tmp_path / ".b-dddddddd.tape").write_bytes(whole)
+    running = record(path, close=False)
+    until(lambda: running._frames == 4)
+    found = sorted(p.name for p in tmp_path.iterdir() if p.name[0] != ".")
+    assert found == ["a[1]-cut-2.tape", "a[1]-cut.tape", "whole.tape"]
+    assert len(frames_of(tmp_path / "a[1]-cut-2.tape")) == 2
+    assert recover(path) == [], "the one that runs"
+    running.close()
+    hidden = sorted(p.name for p in tmp_path.iterdir() if p.name[0] == ".")
+    assert hidden == [".a[1]-cccccccc.tape", ".b-dddddddd.tape"]
+    assert len(frames_of(path)) == 4
+
+
+def test_a_tape_is_its_owners_alone(tmp_path: Path) -> None:
+    assert make_tape(tmp_path / "a.tape", 1).stat().st_mode & 0o777 == 0o600
+
+
+def test_packing_does_not_hold_the_loop_until_the_queue_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packing = threading.Event()
+    encode = cv2.imencode
+
+    def slow(*arguments: Any) -> Any:
+        assert packing.wait(10)
+        return encode(*arguments)
+
+    monkeypatch.setattr(cv2, "imencode", slow)
+    monkeypatch.setattr(tape_module, "QUEUE_BYTES", 3 * picture(0).nbytes)
+    lines: list[str] = []
+    sink = TapeSink(tmp_path / "a.tape", "cam", 30.0, lines.append)
+    now = datetime.now(timezone.utc)
+    written: list[int] = []
+
+    def loop() -> None:
+        for i in range(10):
+            sink.write(Result(Frame(picture(i), i / 30, i), "cam", [], now, 1.0))
+            written.append(i)
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    until(lambda: len(lines) == 1)  # said before it waits
+    time.sleep(0.1)
+    assert len(written) in (3, 4), "three in the queue, and one taken from it perhaps"
+    packing.set()
+    thread.join(10)
+    sink.close()
+    assert sink.held_s >= 0.1
+    assert len(lines) == 1 and "takes longer than recognition, which waits" in lines[0]
+    assert [number_of(f.image_bgr) for f in frames_of(tmp_path / "a.tape")] == list(range(10))
+
+
+def test_a_defect_in_the_thread_reaches_the_loop_and_holds_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = record(tmp_path / "a.tape", close=False)
+    until(lambda: sink._frames == 4)
+    monkeypatch.setattr(cv2, "imencode", lambda *arguments: 1 / 0)
+    now = datetime.now(timezone.utc)
+    with pytest.raises(ZeroDivisionError):
+        for i in range(10_000):
+            sink.write(Result(Frame(picture(0), i / 30, i), "cam", [], now, 1.0))
+    sink.close()
+    assert len(frames_of(tmp_path / "a.tape")) == 4
 
 
 def test_a_whole_tape_that_is_damaged_is_refused_where_it_is(tmp_path: Path) -> None:
@@ -208,11 +297,12 @@ def test_a_nearly_full_disk_ends_the_tape_and_keeps_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sink = record(tmp_path / "a.tape", close=False)
+    until(lambda: sink._frames == 4)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 5 << 20))  # type: ignore[attr-defined]
     frame = Frame(pictures()[0], 1.0, 99)
     with pytest.raises(StorageError, match="5 MB left, so the tape ends here"):
         sink.write(Result(frame, "cam", [], datetime.now(timezone.utc), 1.0))
-    sink.close()
+        sink.close()
     assert [f.index for f in frames_of(tmp_path / "a.tape")] == [0, 3, 6, 9]
 
 

@@ -281,8 +281,15 @@ def test_a_camera_that_goes_and_comes_back_is_said_and_watched_on(
     assert process.returncode == 0
     assert "frames in" in out
     assert len(err.splitlines()) == 1 and f"{camera.address} is back after " in err
-    numbers = [e["frame"] for e in lines(events)]
+    seen_ones = [e for e in lines(events) if e["event"] == "label"]
+    numbers = [e["frame"] for e in seen_ones]
     assert numbers == sorted(set(numbers))
+    went, came = [e for e in lines(events) if e["event"] == "source"]
+    assert (went["state"], went["reason"]) == ("lost", "no more frames came")
+    assert came["state"] == "back" and 0 < came["away_s"] < 60
+    assert {went["source"], came["source"]} == {camera.address}
+    first_after = next(e for e in seen_ones if e["time"] > went["time"])
+    assert went["time"] < came["time"] and first_after["frame"] > 0
     with open_source(str(video)) as annotated:
         assert annotated.read() is not None
 

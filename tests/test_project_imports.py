@@ -34,8 +34,8 @@ BOARD = {
 }  # fmt: skip
 BOARD_PACKAGES = {"numpy", "cv2", "ai_edge_litert", "tflite_runtime"}
 SYSTEM_PACKAGES = {"edgecnn.camera.sources.csi": {"picamera2"}}
-"""What some boards have from their system and pip cannot install, by the one module that may ask for
-it, and inside a function."""
+"""What a board may have from its system and pip cannot install, by the one module that may ask for
+it, inside a function."""
 TRAINING_PACKAGES = (
     "tensorflow", "keras", "jax", "matplotlib", "sklearn", "skimage", "rich", "onnx", "onnxruntime"
 )  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgecnn.bundle import Bundle
 from edgecnn.camera.pipeline import Sink, Stats, load, run
-from edgecnn.camera.sources import Mode, Source, open_source
+from edgecnn.camera.sources import Mode, Newest, Source, open_source
 from edgecnn.errors import StorageError
 from edgecnn.faces.cohort import Cohort
 from edgecnn.faces.embed import fingerprint
@@ -86,7 +86,7 @@ def watch(
             note(said)
     with ExitStack() as stack:
         opened = stack.enter_context(closing(open_source(source, stop, mode=mode, note=note)))
-        sinks = [stack.enter_context(closing(sink)) for sink in _sinks(outputs, opened, stop)]
+        sinks = [stack.enter_context(closing(sink)) for sink in _sinks(outputs, opened, stop, note)]
         return run(opened, recogniser, sinks, max_frames=max_frames, stop=stop, stats=stats)
 
 
@@ -114,7 +114,12 @@ def _strangers(bundle: Bundle, gallery: Path, rate: float) -> str:
     )
 
 
-def _sinks(outputs: Outputs, source: Source, stop: threading.Event) -> Iterator[Sink]:
+def _sinks(
+    outputs: Outputs,
+    source: Source,
+    stop: threading.Event,
+    note: Callable[[str], object] | None,
+) -> Iterator[Sink]:
     if outputs.window:
         from edgecnn.camera.sinks.window import WindowSink
 
@@ -122,11 +127,14 @@ def _sinks(outputs: Outputs, source: Source, stop: threading.Event) -> Iterator[
     if outputs.events is not None:
         from edgecnn.camera.sinks.events import EventSink
 
-        yield EventSink(outputs.events)
+        events = EventSink(outputs.events)
+        if isinstance(source, Newest):
+            source.tell(events.source_changed)
+        yield events
     if outputs.tape is not None:
         from edgecnn.camera.sinks.tape import TapeSink
 
-        yield TapeSink(outputs.tape, source.name, source.fps)
+        yield TapeSink(outputs.tape, source.name, source.fps, note)
     if outputs.video is not None:
         from edgecnn.camera.sinks.video import VideoSink
 

@@ -9,7 +9,7 @@ from functools import partial
 from edgecnn.camera.sources.csi import CSI
 from edgecnn.camera.sources.folder import Folder
 from edgecnn.camera.sources.mode import Mode
-from edgecnn.camera.sources.newest import Newest
+from edgecnn.camera.sources.newest import Change, Newest
 from edgecnn.camera.sources.source import Frame, Source, masked
 from edgecnn.camera.sources.stream import Stream
 from edgecnn.camera.sources.tape import Tape
@@ -17,7 +17,7 @@ from edgecnn.camera.sources.v4l2 import V4L2
 from edgecnn.camera.sources.video import Video
 from edgecnn.errors import CameraError
 
-__all__ = ["SOURCES", "Frame", "Mode", "Newest", "Source", "masked", "open_source"]
+__all__ = ["SOURCES", "Change", "Frame", "Mode", "Newest", "Source", "masked", "open_source"]
 
 Kind = type[Stream | V4L2 | CSI | Folder | Tape | Video]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from edgecnn.camera.sources.source import Frame, Source
 from edgecnn.errors import CameraError
@@ -16,6 +16,28 @@ camera that starts anew takes about that long, and a board waits for it for as l
 
 MAX_AGE_S = 1.0
 """A frame that has waited longer than this shows what was, and is passed over."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A live source stopped, or is back.
+
+    Attributes:
+        source: its name.
+        lost: it stopped; False where it is back.
+        reason: why it stopped, as far as it says so; ``""`` where it is back.
+        away_s: how long it was away; 0 where it stopped.
+    """
+
+    source: str
+    lost: bool
+    reason: str = ""
+    away_s: float = 0.0
+
+    def __str__(self) -> str:
+        if self.lost:
+            return f"{self.source} stopped ({self.reason}): opening it again until it is back"
+        return f"{self.source} is back after {self.away_s:.1f} s"
 
 
 class Newest(Source):
@@ -52,6 +74,9 @@ class Newest(Source):
         self.name, self.fps, self.remark = source.name, source.fps, source.remark
         self.skipped = 0
         self._note = note or (lambda line: None)
+        self._listeners: list[Callable[[Change], object]] = []
+        self._lost: Change | None = None
+        self._telling = threading.Lock()
         self._first_s, self._longest_s = waits_s or (FIRST_WAIT_S, LONGEST_WAIT_S)
         self._open, self._max_age_s = open_, max_age_s
         self._stop = stop or threading.Event()
@@ -87,6 +112,17 @@ class Newest(Source):
                     self._changed.wait(0.1)
         return None
 
+    def tell(self, listener: Callable[[Change], object]) -> None:
+        """Call ``listener`` whenever the source stops and whenever it is back.
+
+        In the thread that reads, or at once where the source is away already. What it raises there
+        :meth:`read` raises in its turn.
+        """
+        with self._telling:
+            self._listeners.append(listener)
+            if self._lost:
+                listener(self._lost)
+
     def close(self) -> None:
         """Stop the thread, which closes the source; waits up to 2 s for a read in progress."""
         self._closed.set()
@@ -115,7 +151,8 @@ class Newest(Source):
                 if source is not None and frame is not None:
                     if lost_s is not None:
                         back_s = time.monotonic()
-                        self._said_back(source, back_s - lost_s)
+                        self._say(Change(self.name, lost=False, away_s=back_s - lost_s))
+                        self._pass_on_remark(source)
                         lost_s = None
                     self._put(replace(frame, time_s=frame.taken_s - self._began_s, index=index))
                     index += 1
@@ -127,7 +164,7 @@ class Newest(Source):
                     return
                 if lost_s is None:
                     lost_s = time.monotonic()
-                    self._note(f"{self.name} stopped ({reason}): opening it again until it is back")
+                    self._say(Change(self.name, lost=True, reason=reason))
                     # One that keeps falling over is not opened ever more often.
                     wait_s = wait_s if lost_s - back_s < wait_s else 0.0
                 wait_s = min(max(2 * wait_s, self._first_s), self._longest_s)
@@ -137,8 +174,14 @@ class Newest(Source):
             if source is not None:
                 source.close()
 
-    def _said_back(self, source: Source, away_s: float) -> None:
-        self._note(f"{self.name} is back after {away_s:.1f} s")
+    def _say(self, change: Change) -> None:
+        self._note(str(change))
+        with self._telling:
+            self._lost = change if change.lost else None
+            for listener in self._listeners:
+                listener(change)
+
+    def _pass_on_remark(self, source: Source) -> None:
         if source.remark and source.remark != self.remark:
             self._note(source.remark)
         self.remark = source.remark

@@ -67,6 +67,14 @@ def unpack(file: Any, left: int) -> Record | None:
     return Record(kind, index, time_s, png) if whole else None
 
 
+def has_frame(file: Any) -> bool:
+    """Whether a file, read from its beginning, is a tape with at least one whole frame."""
+    size = os.fstat(file.fileno()).st_size
+    line = file.readline(MAX_LINE)
+    record = unpack(file, size - len(line))
+    return record is not None and record.kind == FRAME
+
+
 class Tape(Source):
     """Every frame of a recording, bit by bit, with the index and the time it had.
 
