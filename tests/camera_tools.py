@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 
 from edgecnn.camera.pipeline import Result
 from edgecnn.camera.sinks.tape import TapeSink
@@ -128,3 +131,56 @@ def network_camera(frames: int = 1000, fps: float = 50.0, port: int = 0) -> Iter
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+
+NO_RTSP = (
+    "no RTSP server: apt-get install --no-install-recommends ffmpeg python3-gi "
+    "gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good"
+)
+
+
+@dataclass
+class RTSPCamera:
+    """What :func:`rtsp_camera` serves, and the server's process."""
+
+    address: str
+    port: int
+    process: subprocess.Popen[str]
+
+
+@contextmanager
+def rtsp_camera(
+    folder: Path, port: int = 0, pair: str = "", seconds: int = 60
+) -> Iterator[RTSPCamera]:
+    """GStreamer's RTSP server with H.264 by ffmpeg: ``picture(i % 12)``, 25 times a second.
+
+    Args:
+        folder: where the file is made.
+        port: any that is free where 0; that of an earlier one brings that camera back.
+        pair: user and password, ``me:secret``, where it asks for them.
+    """
+    gi = "import gi; gi.require_version('GstRtspServer', '1.0'); gi.require_version('Gst', '1.0')"
+    plugins = "from gi.repository import Gst; Gst.init(None)"
+    plugins += "; assert all(map(Gst.ElementFactory.find, ('matroskademux', 'rtph264pay')))"
+    probe = [SYSTEM_PYTHON, "-c", f"{gi}; {plugins}"]
+    if not shutil.which("ffmpeg") or subprocess.run(probe, capture_output=True).returncode:
+        pytest.skip(NO_RTSP)
+    clip = folder / "camera.mkv"
+    if not clip.exists():
+        size = f"{SIZE_WH[0]}x{SIZE_WH[1]}"
+        encode = f"ffmpeg -v error -f rawvideo -pix_fmt bgr24 -s {size} -r 25 -i - -c:v libx264"
+        encode += f" -bf 0 -g 25 -pix_fmt yuv420p {clip}"
+        raw = b"".join(picture(i % 12).tobytes() for i in range(12)) * (seconds * 25 // 12)
+        subprocess.run(encode.split(), input=raw, check=True)
+    server = [SYSTEM_PYTHON, str(Path(__file__).parent / "rtsp_server.py"), str(clip), str(port)]
+    process = subprocess.Popen([*server, *filter(None, [pair])], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        login = f"{pair}@" if pair else ""
+        yield RTSPCamera(f"rtsp://{login}127.0.0.1:{port}/video", port, process)
+    finally:
+        process.kill()
+        process.communicate()

@@ -12,7 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from camera_tools import make_folder, make_tape, make_video, network_camera, number_of, picture
+from camera_tools import (
+    make_folder,
+    make_tape,
+    make_video,
+    network_camera,
+    number_of,
+    picture,
+    rtsp_camera,
+)
 from fake_picamera2 import fake_module
 
 from edgecnn.camera.sources import SOURCES, Newest, Source, open_source
@@ -54,6 +62,12 @@ def network(folder: Path) -> Iterator[Source]:
 
 
 @contextmanager
+def rtsp(folder: Path) -> Iterator[Source]:
+    with rtsp_camera(folder) as camera:
+        yield open_source(camera.address)
+
+
+@contextmanager
 def csi(folder: Path) -> Iterator[Source]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "picamera2", fake_module())
@@ -68,7 +82,7 @@ def device(folder: Path) -> Iterator[Source]:
 
 
 RECORDED: list[Opener] = [synthetic, mp4, avi, pictures, tape]
-LIVE: list[Opener] = [network, csi, device]
+LIVE: list[Opener] = [network, rtsp, csi, device]
 
 
 def name(opener: Opener) -> str:
@@ -166,4 +180,4 @@ def test_every_kind_of_source_is_under_the_contract(tmp_path: Path) -> None:
     texts += [str(make_tape(tmp_path / "t.tape", 1)), "http://camera/video", "0", "csi"]
     covered = [next(name for name, kind in SOURCES.items() if kind.accepts(t)) for t in texts]
     assert sorted(covered) == sorted(SOURCES)
-    assert len(SOURCES) == len({name(o) for o in [*RECORDED, *LIVE]} - {"synthetic", "avi"})
+    assert len(SOURCES) == len({name(o) for o in [*RECORDED, *LIVE]} - {"synthetic", "avi", "rtsp"})
