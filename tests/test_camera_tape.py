@@ -13,6 +13,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,14 @@ import numpy as np
 import pytest
 from camera_tools import make_tape, number_of, picture, until
 
-from edgecnn.camera.pipeline import Result
+from edgecnn.bundle import ASSETS, Bundle
+from edgecnn.camera.pipeline import Result, load, run
 from edgecnn.camera.sinks import tape as tape_module
 from edgecnn.camera.sinks.tape import TapeSink, recover
-from edgecnn.camera.sources import Frame, open_source
+from edgecnn.camera.sources import Frame, Source, open_source
+from edgecnn.camera.sources.synthetic import Photo, SyntheticCamera
 from edgecnn.errors import CameraError, StorageError
+from edgecnn.events.schema import Event, events_of
 from edgecnn.images import Image
 
 TIMES_S = [0.0, 0.1 + 0.2, 1 / 3, 7200.000001]
@@ -259,6 +263,45 @@ def test_a_whole_tape_that_is_damaged_is_refused_where_it_is(tmp_path: Path) -> 
         path.write_bytes(good[:place] + bytes([good[place] ^ 0x10]) + good[place + 1 :])
         with pytest.raises(CameraError, match="is damaged at byte"):
             frames_of(path)
+
+
+def test_a_tape_that_lost_a_whole_record_is_refused(tmp_path: Path) -> None:
+    path = make_tape(tmp_path / "a.tape", 6)
+    good = path.read_bytes()
+    first, second = good.index(b"FRAM"), good.index(b"FRAM", good.index(b"FRAM") + 1)
+    path.write_bytes(good[:first] + good[second:])
+    with pytest.raises(CameraError, match="is damaged at byte"):
+        frames_of(path)
+
+
+def test_the_shipped_models_see_the_same_on_a_tape(tmp_path: Path) -> None:
+    data = pytest.importorskip("skimage.data")
+    person = Photo(np.ascontiguousarray(data.astronaut()[..., ::-1]), 512)
+    camera = SyntheticCamera([person], np.full((64, 64, 3), 90, np.uint8), frames=40)
+    with closing(TapeSink(tmp_path / "a.tape", "cam", camera.fps)) as sink:
+        live = watched(camera, sink)
+    with open_source(str(tmp_path / "a.tape")) as tape:
+        assert watched(tape) == live
+    assert len(live) >= 10, "there was somebody to see"
+
+
+def watched(source: Source, *sinks: TapeSink) -> list[Event]:
+    """The events of a source, by the shipped models."""
+    events: list[Event] = []
+    run(source, load(Bundle(ASSETS), threads=1), sinks, on_frame=lambda r: events.extend(stable(r)))
+    return events
+
+
+def stable(result: Result) -> list[Event]:
+    """A frame's events without what differs from run to run."""
+    return events_of(
+        result.outcome,
+        taken_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
+        source="",
+        frame=result.frame.index,
+        at_s=result.frame.time_s,
+        latency_ms=0.0,
+    )
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ class Tape(Source):
             place = self._file.tell()
             self._file.seek(max(place, self._size - HEAD_BYTES))
             last = unpack(self._file, HEAD_BYTES)
-            self._whole = last is not None and last.kind == END
+            self._left = last.index if last is not None and last.kind == END else None
             self._file.seek(place)
             self._first = self._next()
             if self._first is None:
@@ -106,7 +106,7 @@ class Tape(Source):
         except BaseException:
             self._file.close()
             raise
-        if not self._whole:
+        if self._left is None:
             self.remark = f"{text} was cut off while it was recorded: it ends with a whole frame"
 
     @staticmethod
@@ -153,10 +153,11 @@ class Tape(Source):
         place = self._file.tell()
         record = unpack(self._file, self._size - place)
         if record is not None and record.kind == FRAME:
+            self._left = None if self._left is None else self._left - 1
             picture = decode_image(record.png, f"frame {record.index} of {self.name}")
             return Frame(picture, record.time_s, record.index)
         self._file.seek(place)  # a second read ends at the same place
-        if record is None and self._whole:
+        if self._left is not None and (record is None or self._left):
             raise CameraError(
                 f"{self.name} is damaged at byte {place:,}: fetch it again from where it was "
                 "recorded"
