@@ -133,6 +133,8 @@ def network_camera(frames: int = 1000, fps: float = 50.0, port: int = 0) -> Iter
         thread.join()
 
 
+NO_CAMERA = "this machine has no /dev/video0"
+
 SYSTEM_PYTHON = "/usr/bin/python3"
 
 NO_RTSP = (

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from camera_tools import (
+    NO_CAMERA,
     make_folder,
     make_tape,
     make_video,
@@ -77,7 +78,7 @@ def csi(folder: Path) -> Iterator[Source]:
 @contextmanager
 def device(folder: Path) -> Iterator[Source]:
     if not os.path.exists("/dev/video0"):
-        pytest.skip("this machine has no /dev/video0")
+        pytest.skip(NO_CAMERA)
     yield open_source("/dev/video0")
 
 

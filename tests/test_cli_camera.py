@@ -233,7 +233,7 @@ def start(root: Path, *arguments: object) -> subprocess.Popen[str]:
 
 
 def wait_for_lines(path: Path, count: int) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not path.exists() or path.read_text().count("\n") < count:
         assert time.monotonic() < end, "no events came"
         time.sleep(0.02)
