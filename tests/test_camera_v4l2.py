@@ -1,6 +1,6 @@
 """A USB camera's own troubles on a real /dev/video0: the kernel's vivid driver, as a webcam.
 
-``make test-v4l2`` boots a virtual machine that has one. Pulling the plug is unbinding the driver; a
+``make test-camera`` boots a virtual machine that has one. Pulling the plug is unbinding the driver; a
 camera that hangs is one whose every buffer the driver drops.
 """
 
@@ -10,7 +10,6 @@ import fcntl
 import os
 import signal
 import struct
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,23 +40,24 @@ def drop(percent: int) -> None:
     os.close(handle)
 
 
+class Plug:
+    """The cable between the camera and this machine."""
+
+    def pull(self) -> None:
+        (DRIVER / "unbind").write_text("vivid.0")
+        until(lambda: not os.path.exists(CAMERA), 10)
+
+    def put_in(self) -> None:
+        if not os.path.exists(CAMERA):
+            (DRIVER / "bind").write_text("vivid.0")
+            until(lambda: os.path.exists(CAMERA), 10)
+
+
 @pytest.fixture
-def unplugged() -> Iterator[threading.Event]:
-    """Pulls the plug once it is set; plugged in again at the latest when the test ends."""
-
-    class Plug(threading.Event):
-        def set(self) -> None:
-            (DRIVER / "unbind").write_text("vivid.0")
-            until(lambda: not os.path.exists(CAMERA), 10)
-
-        def clear(self) -> None:
-            if not os.path.exists(CAMERA):
-                (DRIVER / "bind").write_text("vivid.0")
-                until(lambda: os.path.exists(CAMERA), 10)
-
-    plug = Plug()
-    yield plug
-    plug.clear()
+def plug() -> Iterator[Plug]:
+    cable = Plug()
+    yield cable
+    cable.put_in()
 
 
 def test_the_driver_says_its_name() -> None:
@@ -123,18 +123,18 @@ def test_a_camera_that_another_program_has_is_refused_in_one_line() -> None:
     assert "\n" not in str(caught.value) and CAMERA in str(caught.value)
 
 
-def test_unplugged_and_plugged_in_again(unplugged: threading.Event) -> None:
+def test_unplugged_and_plugged_in_again(plug: Plug) -> None:
     said: list[str] = []
     with open_source("0", note=said.append) as source:
         assert source.read() is not None
-        unplugged.set()
+        plug.pull()
         until(lambda: len(said) == 1, 15)
         assert (
             said[0] == f"{CAMERA} stopped (no more frames came): opening it again until it is back"
         )
         time.sleep(2)
         assert len(said) == 1, "it says so once, however often it tries"
-        unplugged.clear()
+        plug.put_in()
         until(lambda: len(said) == 2, 30)
         assert said[1].startswith(f"{CAMERA} is back after ")
         frame = source.read()
@@ -155,17 +155,15 @@ def test_a_camera_that_hangs_is_opened_until_it_gives_frames() -> None:
         assert source.read() is not None
 
 
-def test_the_app_outlives_its_camera(
-    unplugged: threading.Event, tmp_path: Path, root: Path
-) -> None:
+def test_the_app_outlives_its_camera(plug: Plug, tmp_path: Path, root: Path) -> None:
     bundle, events = make_bundle(tmp_path / "bundle", "images"), tmp_path / "events.jsonl"
     tape = tmp_path / "a.tape"
     process = start(root, bundle, "--source", "0", "--events", events, "--record", tape)
     wait_for_lines(events, 3)
-    unplugged.set()
+    plug.pull()
     assert process.stderr is not None and "stopped" in process.stderr.readline()
     seen = len(lines(events))
-    unplugged.clear()
+    plug.put_in()
     wait_for_lines(events, seen + 5)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)

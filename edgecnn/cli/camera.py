@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 @click.option(
     "--record",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Record the frames as they come to this .tape, which --source gives again exactly.",
+    help="Record the frames as they come, faces as they are, to this .tape, which --source gives "
+    "again exactly.",
 )
 @click.option("--events", help="Append one JSON line a face and frame to this file; - prints them.")
 @click.option("--window", is_flag=True, help="Show the picture; q ends. Needs opencv-python.")

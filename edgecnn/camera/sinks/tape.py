@@ -32,8 +32,9 @@ class TapeSink:
     """Records each frame that was recognised, with its index and time and nothing drawn on it.
 
     Frames are packed in a thread of their own. No frame is left out: where packing is slower than
-    recognition, :meth:`write` waits, and one line says so. The tape has its name once it is whole;
-    what a kill or a power cut leaves gets a name from the next recording (:func:`recover`).
+    recognition, :meth:`write` waits, and one line says so: docs/design.md has the reason. The tape
+    has its name once it is whole; what a kill leaves gets one from the next recording
+    (:func:`recover`).
 
     Args:
         path: ends in ``.tape``.
