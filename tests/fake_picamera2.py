@@ -50,6 +50,7 @@ class FakeJob:
     def get_result(self, timeout: float | None = None) -> FakeRequest:
         assert timeout is not None, "a camera that hangs would hang us"
         if FakePicamera2.hangs:
+            self._camera.waiting = True
             Future[FakeRequest]().result(timeout=min(timeout, 0.01))
         time.sleep(0.005)
         assert self._camera.buffers > 0, "all buffers are held"
@@ -71,8 +72,12 @@ class FakePicamera2:
     open: ClassVar[set[int]] = set()
 
     def __init__(self, camera_num: int = 0):
+        self.waiting = False
         if self.busy:
-            raise RuntimeError("Camera __init__ sequence did not complete.")
+            try:
+                raise RuntimeError("Failed to acquire camera: Device or resource busy")
+            except RuntimeError:
+                raise RuntimeError("Camera __init__ sequence did not complete.")  # noqa: B904
         assert camera_num not in self.open, "opened twice"
         self.number, self.config = camera_num, {}
         self.started, self.buffers, self.taken = False, BUFFERS, 0
@@ -104,7 +109,11 @@ class FakePicamera2:
         assert self.started and not wait
         return FakeJob(self)
 
+    def cancel_all_and_flush(self) -> None:
+        self.waiting = False
+
     def close(self) -> None:
+        assert not self.waiting, "stopping it would wait for ever behind a capture"
         self.started = False
         self.open.discard(self.number)
 

@@ -1,7 +1,7 @@
 """A USB camera's own troubles on a real /dev/video0: the kernel's vivid driver, as a webcam.
 
-``make test-camera`` boots a virtual machine that has one. Pulling the plug is unbinding the driver; a
-camera that hangs is one whose every buffer the driver drops.
+``make test-camera`` boots a virtual machine that has one. Pulling the plug is unbinding the driver,
+and a camera that hangs is one whose every buffer the driver drops.
 """
 
 from __future__ import annotations

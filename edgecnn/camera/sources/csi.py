@@ -7,6 +7,7 @@ are imported when such a camera is opened. The calls are those of the Picamera2 
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -60,10 +61,10 @@ class CSI(Source):
             )
         try:
             self._camera = picamera2(number)
-        except Exception as e:  # RuntimeError for now; libcamera's own pass through it
+        except Exception as e:  # RuntimeError for now; what libcamera said is its context
             raise CameraError(
-                f"{self.name} ({found[number]}) does not open ({_line(e)}): end what else uses "
-                "it (fuser -v /dev/media*)"
+                f"{self.name} ({found[number]}) does not open ({_line(e.__context__ or e)}): end "
+                "what else uses it (fuser -v /dev/media*)"
             ) from e
         try:
             self.fps = self._start(size_wh, fps)
@@ -138,7 +139,11 @@ class CSI(Source):
                 duration_us = float(request.get_metadata().get("FrameDuration", 0))
             finally:
                 request.release()
-        except (JobTimeout, RuntimeError, OSError):
+        except JobTimeout:
+            # To stop the camera is a job as well, which would wait behind this one for ever.
+            self._camera.cancel_all_and_flush()
+            return None
+        except (RuntimeError, OSError):
             return None
         if not is_picture(picture):
             raise CameraError(
@@ -152,6 +157,7 @@ def _picamera2() -> Any:
     """The class ``Picamera2``, imported."""
     if os.environ.get("EDGECNN_DEBUG") != "1":
         os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:ERROR")
+        logging.getLogger("picamera2").setLevel(logging.CRITICAL)  # our line says it
     try:
         from picamera2 import Picamera2
     except ModuleNotFoundError as e:
@@ -196,5 +202,5 @@ def cure(missing: str, prefix: str = sys.prefix, base: str = sys.base_prefix) ->
     return f"{said}: {install}"
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
