@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -83,11 +83,15 @@ def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
 
 @dataclass
 class NetworkCamera:
-    """What :func:`network_camera` serves; ``frames`` is how many a connection gets."""
+    """What :func:`network_camera` serves; ``frames`` is how many a connection gets.
+
+    While ``stalled`` is set, it holds its connections and sends nothing.
+    """
 
     address: str
     frames: int
     connections: int = 0
+    stalled: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
@@ -107,6 +111,8 @@ def network_camera(frames: int = 1000, fps: float = 50.0, port: int = 0) -> Iter
             self.end_headers()
             try:
                 for i in range(camera.frames):
+                    while camera.stalled.is_set() and not gone.wait(0.02):
+                        pass
                     if gone.is_set():
                         return
                     jpeg = cv2.imencode(".jpg", picture(i % 12))[1].tobytes()
@@ -172,8 +178,8 @@ def rtsp_camera(
     clip = folder / "camera.mkv"
     if not clip.exists():
         size = f"{SIZE_WH[0]}x{SIZE_WH[1]}"
-        encode = f"ffmpeg -v error -f rawvideo -pix_fmt bgr24 -s {size} -r 25 -i - -c:v libx264"
-        encode += f" -bf 0 -g 25 -pix_fmt yuv420p {clip}"
+        encode = f"ffmpeg -v error -f rawvideo -pix_fmt bgr24 -s {size} -r 25 -i -"
+        encode += f" -c:v libx264 -preset ultrafast -bf 0 -g 25 -pix_fmt yuv420p {clip}"
         raw = b"".join(picture(i % 12).tobytes() for i in range(12)) * (seconds * 25 // 12)
         subprocess.run(encode.split(), input=raw, check=True)
     server = [SYSTEM_PYTHON, str(Path(__file__).parent / "rtsp_server.py"), str(clip), str(port)]

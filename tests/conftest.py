@@ -15,7 +15,7 @@ IN_CI = USER_ENV.get("CI", "").lower() in ("1", "true")
 
 NO_DATA = "no research data"
 ALLOWED_SKIPS = {
-    "this machine has no /dev/video0": "a V4L2 camera is hardware; tests without one stand beside",
+    "this machine has no /dev/video0": "make test-camera, a step of .ci/run, has one",
     "MediaPipe has an environment of its own": "make test-mediapipe, a step of .ci/run, has it",
     "old run times have environments of their own": "make test-runtimes, in .ci/run, has them",
     "could not import 'skimage": "an oracle that the board part of make test-matrix does without",

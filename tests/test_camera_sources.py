@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -137,6 +138,16 @@ def test_a_stream_that_stops_says_so_with_none() -> None:
         while stream.read() is not None:
             count += 1
     assert 10 <= count <= 12
+
+
+def test_a_stream_that_falls_silent_has_stopped_after_the_timeout() -> None:
+    with network_camera() as camera, Stream(camera.address, timeout_ms=700) as stream:
+        assert stream.read() is not None
+        camera.stalled.set()
+        began_s = time.monotonic()
+        while stream.read() is not None:
+            pass
+        assert 0.5 < time.monotonic() - began_s < 3
 
 
 class FakeCapture:

@@ -181,6 +181,30 @@ time.sleep(60)
     assert [p.name for p in tmp_path.iterdir()] == ["a-cut.tape"]
 
 
+def test_killed_at_any_moment_what_was_written_is_whole(tmp_path: Path, root: Path) -> None:
+    code = f"""
+import sys
+sys.path[:0] = [{str(root)!r}, {str(root / "tests")!r}]
+from datetime import datetime, timezone
+from test_camera_tape import Frame, Result, TapeSink, picture
+sink = TapeSink({str(tmp_path / "a.tape")!r}, "cam", 30.0)
+for i in range(1_000_000):
+    frame = Frame(picture(i % 12, (320, 240)), i / 30, i)
+    sink.write(Result(frame, "cam", [], datetime.now(timezone.utc), 1.0))
+"""
+    rng = np.random.default_rng(0)
+    for kill in range(1, 5):
+        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+        until(lambda: any(p.stat().st_size > 1000 for p in tmp_path.glob(".a-*.tape")), 60)
+        time.sleep(rng.uniform(0, 0.05))
+        process.kill()
+        process.communicate()
+        (left,) = recover(tmp_path / "a.tape")
+        assert left.name == ("a-cut.tape" if kill == 1 else f"a-cut-{kill}.tape")
+        numbers = [f.index for f in frames_of(left)]
+        assert numbers == list(range(len(numbers))) and numbers
+
+
 def test_what_a_crash_has_left_is_found_and_what_runs_is_let_be(tmp_path: Path) -> None:
     whole = make_tape(tmp_path / "whole.tape", 3).read_bytes()
     path = tmp_path / "a[1].tape"
@@ -355,16 +379,16 @@ def test_a_full_disk_ends_the_tape_with_a_whole_frame(tmp_path: Path, root: Path
 import resource, sys
 sys.path[:0] = [{str(root)!r}, {str(root / "tests")!r}]
 from datetime import datetime, timezone
-from test_camera_tape import Frame, Result, TapeSink, pictures
+from test_camera_tape import Frame, Result, TapeSink, closing, pictures
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 sink = TapeSink({str(tmp_path / "a.tape")!r}, "cam", 30.0)
 try:
-    for i in range(60):
-        frame = Frame(pictures()[0], i / 30, i)
-        sink.write(Result(frame, "cam", [], datetime.now(timezone.utc), 1.0))
+    with closing(sink):
+        for i in range(60):
+            frame = Frame(pictures()[0], i / 30, i)
+            sink.write(Result(frame, "cam", [], datetime.now(timezone.utc), 1.0))
 except OSError as e:
     print(type(e).__name__, e)
-sink.close()
 """
     run = [sys.executable, "-c", code]
     done = subprocess.run(run, capture_output=True, text=True, timeout=60)
