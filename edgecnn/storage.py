@@ -63,13 +63,13 @@ def keep_free(path: str | Path, what: str) -> None:
 
 
 @contextmanager
-def whole_file(path: str | Path, *, mode: int = 0o644) -> Iterator[Path]:
+def whole_file(path: str | Path, mode: int = 0o644) -> Iterator[Path]:
     """A temporary name beside ``path`` that becomes ``path`` when the block ends well.
 
     The name keeps ``path``'s suffix, since some writers choose their format by it.
 
     Args:
-        mode: the file's permissions once it has its name; until then it is the owner's alone.
+        mode: permissions of the file; until it has its name, its owner alone can read it.
 
     Raises:
         StorageError: the file could not be written; ``path`` is as it was before.

@@ -89,7 +89,7 @@ def events_of(
         taken_at: when the picture was taken, with a time zone.
     """
     shared: Event = {
-        "time": _utc(taken_at),
+        "time": taken_at.astimezone(timezone.utc).isoformat(timespec="milliseconds"),
         "source": source,
         "frame": frame,
         "at_s": round(at_s, 3),
@@ -118,11 +118,8 @@ def source_back(source: str, away_s: float, at: datetime) -> Event:
 
 
 def _of_source(source: str, at: datetime) -> Event:
-    return {"schema": SCHEMA, "event": "source", "time": _utc(at), "source": source}
-
-
-def _utc(time: datetime) -> str:
-    return time.astimezone(timezone.utc).isoformat(timespec="milliseconds")
+    time = at.astimezone(timezone.utc).isoformat(timespec="milliseconds")
+    return {"schema": SCHEMA, "event": "source", "time": time, "source": source}
 
 
 def _face(face: Recognition) -> Event:
