@@ -2,7 +2,7 @@
 # Run a command beside a camera: tests/v4l2_machine.sh COMMAND...
 #
 # In a virtual machine with Debian's kernel, whose driver vivid makes a webcam's /dev/video0. The
-# machine sees the files of this one, read-only; its /tmp is its own. qemu emulates the processor, so
+# machine sees the files of this one, read-only; TMPDIR is its own. qemu emulates the processor, so
 # its times say nothing; ACCEL=kvm is faster where that works. Needs no root, and an x86-64 Debian.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -54,10 +54,10 @@ $b mount -t proc proc /root/proc
 $b mount -t sysfs sys /root/sys
 $b mount -t devtmpfs dev /root/dev
 $b mkdir -p /root/dev/shm
-for place in dev/shm run tmp; do $b mount -t tmpfs tmpfs /root/$place; done
-$b mkdir /root/tmp/out
-$b mount -t 9p -o $options out /root/tmp/out
-$b chroot /root /bin/bash /tmp/out/run
+for place in dev/shm run; do $b mount -t tmpfs tmpfs /root/$place; done
+$b mkdir /root/run/out /root/run/tmp
+$b mount -t 9p -o $options out /root/run/out
+$b chroot /root /bin/bash /run/out/run
 $b poweroff -f
 INIT
   chmod +x initrd.d/init
@@ -72,7 +72,7 @@ out=$work/out
 rm -rf "$out"
 mkdir "$out"
 {
-  echo "export PATH=$PATH HOME=/tmp LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 ${CI:+CI=$CI}"
+  echo "export PATH=$PATH HOME=/run/tmp TMPDIR=/run/tmp LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 ${CI:+CI=$CI}"
   # One camera with a webcam's sizes and rates (Documentation/admin-guide/media/vivid.rst).
   echo "options='n_devs=1 node_types=0x1 num_inputs=1 input_types=0x0'"
   echo "cd $work/vivid && while read -r m; do insmod \$m \$([ \$m != vivid.ko ] || echo \$options); done <order"
@@ -80,7 +80,7 @@ mkdir "$out"
   echo '[ -e /dev/video0 ] || exit 1'
   printf 'cd %q\n' "$PWD"
   printf '%q ' "$@"
-  echo '; echo $? >/tmp/out/status'
+  echo '; echo $? >/run/out/status'
 } >"$out/run"
 
 timeout "${LIMIT_S:-900}" qemu-system-x86_64 -machine "q35,accel=${ACCEL:-tcg}" -cpu max -smp 2 \
