@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgecnn.bundle import Bundle
 from edgecnn.camera.pipeline import Sink, Stats, load, run
@@ -16,6 +17,9 @@ from edgecnn.faces.cohort import Cohort
 from edgecnn.faces.embed import fingerprint
 from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.threshold import one_in
+
+if TYPE_CHECKING:
+    from edgecnn.camera.sinks.receivers import Receivers
 
 LIVE_VIDEO_FPS = 15.0
 """Most frames a second of a live source's video: recognition is rarely faster on a board, and
@@ -30,11 +34,18 @@ class Outputs:
         video: an annotated ``.mp4`` or ``.avi``.
         events: a file of JSON lines, or ``-`` for the standard output.
         window: show the annotated frames on the screen.
+        events_max_bytes, events_keep: see :class:`edgecnn.events.jsonl.JsonLines`.
+        receivers: who gets events over the network.
+        metrics: ``HOST:PORT`` where Prometheus may ask.
     """
 
     video: Path | None = None
     events: str | None = None
     window: bool = False
+    events_max_bytes: int | None = None
+    events_keep: int = 5
+    receivers: Receivers | None = None
+    metrics: str | None = None
 
 
 def watch(
@@ -65,7 +76,7 @@ def watch(
         DataError: such a share of strangers cannot be known with this bundle.
         CameraError: the source cannot be opened, or stopped for good.
         StorageError: an output cannot be written, or is the source.
-        MissingExtra: this OpenCV has no window.
+        MissingExtra: this OpenCV has no window, or a package for an output is not installed.
     """
     stop = stop or threading.Event()
     if Path(source).resolve() in [Path(p).resolve() for p in (outputs.video, outputs.events) if p]:
@@ -81,7 +92,8 @@ def watch(
             note(said)
     with ExitStack() as stack:
         opened = stack.enter_context(closing(open_source(source, stop)))
-        sinks = [stack.enter_context(closing(sink)) for sink in _sinks(outputs, opened, stop)]
+        made = _sinks(outputs, opened, stop, lambda: _known(checked, gallery), note)
+        sinks = [stack.enter_context(closing(sink)) for sink in made]
         return run(opened, recogniser, sinks, max_frames=max_frames, stop=stop, stats=stats)
 
 
@@ -109,7 +121,24 @@ def _strangers(bundle: Bundle, gallery: Path, rate: float) -> str:
     )
 
 
-def _sinks(outputs: Outputs, source: Source, stop: threading.Event) -> Iterator[Sink]:
+def _known(bundle: Bundle, gallery: Path | None) -> Sequence[str]:
+    """Who is enrolled at the moment, or the classes."""
+    if bundle.manifest.task == "images":
+        return bundle.manifest.models["classifier"].labels
+    path = gallery or bundle.gallery
+    if not path.exists():
+        return ()
+    with Gallery(path) as people:
+        return [person.name for person in people.people()]
+
+
+def _sinks(
+    outputs: Outputs,
+    source: Source,
+    stop: threading.Event,
+    known: Callable[[], Sequence[str]],
+    note: Callable[[str], object] | None,
+) -> Iterator[Sink]:
     if outputs.window:
         from edgecnn.camera.sinks.window import WindowSink
 
@@ -117,9 +146,20 @@ def _sinks(outputs: Outputs, source: Source, stop: threading.Event) -> Iterator[
     if outputs.events is not None:
         from edgecnn.camera.sinks.events import EventSink
 
-        yield EventSink(outputs.events)
+        yield EventSink(outputs.events, outputs.events_max_bytes, outputs.events_keep)
     if outputs.video is not None:
         from edgecnn.camera.sinks.video import VideoSink
 
         fps = min(source.fps, LIVE_VIDEO_FPS) if source.live else source.fps
         yield VideoSink(outputs.video, fps)
+    deliveries = []
+    if outputs.receivers is not None:
+        from edgecnn.camera.sinks.publish import PublishSink
+
+        publish = PublishSink(outputs.receivers, source.name, known, note or (lambda line: None))
+        deliveries = publish.deliveries
+        yield publish
+    if outputs.metrics is not None:
+        from edgecnn.camera.sinks.metrics import MetricsSink
+
+        yield MetricsSink(outputs.metrics, deliveries)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgecnn.cli.event_options import receivers_options
 from edgecnn.cli.options import (
     gallery_option,
     missed_option,
@@ -19,6 +20,7 @@ from edgecnn.cli.options import (
 
 if TYPE_CHECKING:
     from edgecnn.camera.pipeline import Stats
+    from edgecnn.camera.sinks.receivers import Receivers
 
 
 @click.command()
@@ -35,6 +37,18 @@ if TYPE_CHECKING:
     help="Record the annotated picture to this .mp4 or .avi.",
 )
 @click.option("--events", help="Append one JSON line a face and frame to this file; - prints them.")
+@click.option(
+    "--events-max-mb",
+    type=click.FloatRange(0, min_open=True),
+    help="Start a new file before it outgrows this; older ones are FILE.1 (the newest), FILE.2 …",
+)
+@click.option("--events-keep", type=click.IntRange(1), default=5, help="How many older files stay.")
+@receivers_options
+@click.option(
+    "--metrics",
+    metavar="HOST:PORT",
+    help="Answer Prometheus there, as in 127.0.0.1:9108, at /metrics.",
+)
 @click.option("--window", is_flag=True, help="Show the picture; q ends. Needs opencv-python.")
 @click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
 @strangers_option
@@ -46,6 +60,10 @@ def command(
     gallery: Path | None,
     out_video: Path | None,
     events: str | None,
+    events_max_mb: float | None,
+    events_keep: int,
+    receivers: Receivers | None,
+    metrics: str | None,
     window: bool,
     max_frames: int | None,
     strangers: float | None,
@@ -64,13 +82,15 @@ def command(
       edgecnn camera my-bundle --source 0 --events -
       edgecnn camera my-bundle --source party.mp4 --out-video names.mp4
       edgecnn camera my-bundle --source 0 --strangers 1/10000
+      edgecnn camera my-bundle --source 0 --mqtt mqtt://broker.lan --metrics 127.0.0.1:9108
     """
     from edgecnn.camera.app import Outputs, watch
     from edgecnn.camera.pipeline import Stats
 
     stats, stop = Stats(), threading.Event()
     _stop_on_signals(stop)
-    outputs = Outputs(out_video, events, window)
+    most = None if events_max_mb is None else round(events_max_mb * 1e6)
+    outputs = Outputs(out_video, events, window, most, events_keep, receivers, metrics)
     try:
         watch(
             bundle,
