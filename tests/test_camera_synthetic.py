@@ -149,6 +149,19 @@ def test_frames_are_the_same_for_a_seed_in_any_order_and_others_for_another():
     assert (camera(seed=6).render(300) != late).any()
 
 
+def test_a_camera_that_is_rewound_shows_the_same_frames_without_rendering_them(monkeypatch):
+    source = camera(frames=3)
+    first = [source.read() for _ in range(3)]
+    assert source.read() is None
+    source.rewind()
+    monkeypatch.setattr(simulation, "sensor", None)  # rendering would call it
+    for frame in first:
+        again = source.read()
+        assert (again.index, again.time_s) == (frame.index, frame.time_s)
+        np.testing.assert_array_equal(again.image_bgr, frame.image_bgr)
+    assert source.read() is None
+
+
 def test_camera_is_a_source_that_ends():
     with camera(frames=3, fps=10.0) as source:
         frames = [source.read() for _ in range(4)]

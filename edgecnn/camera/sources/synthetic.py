@@ -115,7 +115,8 @@ class SyntheticCamera(Source):
         return Frame(self.render(index), index / self.fps, index)
 
     def rewind(self) -> None:
-        """Begin the tour again; its frames are not rendered a second time."""
+        """Begin the tour again; its frames are not rendered a second time, for they are kept as
+        JPEG, 33 kB each in the demo."""
         self._next = 0
 
     def close(self) -> None:
