@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +36,7 @@ class Outputs:
         window: show the annotated frames on the screen.
         events_max_bytes, events_keep: see :class:`edgecnn.events.jsonl.JsonLines`.
         receivers: who gets events over the network.
-        metrics: ``HOST:PORT`` where Prometheus may ask.
+        metrics: ``PORT`` of the loopback, or ``HOST:PORT``, where Prometheus may ask.
     """
 
     video: Path | None = None
@@ -92,7 +92,7 @@ def watch(
             note(said)
     with ExitStack() as stack:
         opened = stack.enter_context(closing(open_source(source, stop)))
-        made = _sinks(outputs, opened, stop, lambda: _known(checked, gallery), note)
+        made = _sinks(outputs, opened, stop, lambda: _known(checked, gallery), _safely(note))
         sinks = [stack.enter_context(closing(sink)) for sink in made]
         return run(opened, recogniser, sinks, max_frames=max_frames, stop=stop, stats=stats)
 
@@ -121,6 +121,17 @@ def _strangers(bundle: Bundle, gallery: Path, rate: float) -> str:
     )
 
 
+def _safely(note: Callable[[str], object] | None) -> Callable[[str], None]:
+    """A note that ends no thread: where nobody reads it, or its disk is full, it is not said."""
+
+    def say(line: str) -> None:
+        if note:
+            with suppress(OSError):
+                note(line)
+
+    return say
+
+
 def _known(bundle: Bundle, gallery: Path | None) -> Sequence[str]:
     """Who is enrolled at the moment, or the classes."""
     if bundle.manifest.task == "images":
@@ -137,8 +148,9 @@ def _sinks(
     source: Source,
     stop: threading.Event,
     known: Callable[[], Sequence[str]],
-    note: Callable[[str], object] | None,
+    note: Callable[[str], object],
 ) -> Iterator[Sink]:
+    lines, deliveries = None, []
     if outputs.window:
         from edgecnn.camera.sinks.window import WindowSink
 
@@ -146,20 +158,21 @@ def _sinks(
     if outputs.events is not None:
         from edgecnn.camera.sinks.events import EventSink
 
-        yield EventSink(outputs.events, outputs.events_max_bytes, outputs.events_keep)
+        most, keep = outputs.events_max_bytes, outputs.events_keep
+        lines = EventSink(outputs.events, most, keep, note)
+        yield lines
     if outputs.video is not None:
         from edgecnn.camera.sinks.video import VideoSink
 
         fps = min(source.fps, LIVE_VIDEO_FPS) if source.live else source.fps
         yield VideoSink(outputs.video, fps)
-    deliveries = []
     if outputs.receivers is not None:
         from edgecnn.camera.sinks.publish import PublishSink
 
-        publish = PublishSink(outputs.receivers, source.name, known, note or (lambda line: None))
+        publish = PublishSink(outputs.receivers, source.name, known, note)
         deliveries = publish.deliveries
         yield publish
     if outputs.metrics is not None:
         from edgecnn.camera.sinks.metrics import MetricsSink
 
-        yield MetricsSink(outputs.metrics, deliveries)
+        yield MetricsSink(outputs.metrics, deliveries, lines)

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 @receivers_options
 @click.option(
     "--metrics",
-    metavar="HOST:PORT",
-    help="Answer Prometheus there, as in 127.0.0.1:9108, at /metrics.",
+    metavar="[HOST:]PORT",
+    help="Answer Prometheus there, at /metrics; without a HOST, on this machine alone.",
 )
 @click.option("--window", is_flag=True, help="Show the picture; q ends. Needs opencv-python.")
 @click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
@@ -82,7 +82,7 @@ def command(
       edgecnn camera my-bundle --source 0 --events -
       edgecnn camera my-bundle --source party.mp4 --out-video names.mp4
       edgecnn camera my-bundle --source 0 --strangers 1/10000
-      edgecnn camera my-bundle --source 0 --mqtt mqtt://broker.lan --metrics 127.0.0.1:9108
+      edgecnn camera my-bundle --source 0 --mqtt mqtt://broker.lan --metrics 9108
     """
     from edgecnn.camera.app import Outputs, watch
     from edgecnn.camera.pipeline import Stats

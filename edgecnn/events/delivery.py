@@ -5,7 +5,7 @@
     live loop ─ offer ─► memory ─ store thread ─► DiskQueue ─ deliver thread ─► send
 
 ``offer`` does nothing that could wait. A receiver that is away keeps its events; one that refuses
-an event for good loses that one, and the user is told.
+an event for good loses that one. Where events are lost, they are counted and the user is told.
 """
 
 from __future__ import annotations
@@ -15,13 +15,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from edgecnn.errors import StorageError
 from edgecnn.events.queue import DiskQueue, Waiting
-
-if TYPE_CHECKING:
-    from edgecnn.events.schema import Event
+from edgecnn.events.schema import Event
 
 IN_MEMORY = 10_000
 """Events on their way to a disk that is slow or full; beyond that the oldest are lost."""
@@ -41,11 +38,12 @@ class Unreachable(Exception):
     Args:
         reason: for the user.
         wait_s: how long the receiver asks to be left alone, where it does.
+        said: the user knows already.
     """
 
-    def __init__(self, reason: str, wait_s: float | None = None):
+    def __init__(self, reason: str, wait_s: float = 0.0, said: bool = False):
         super().__init__(reason)
-        self.wait_s = wait_s
+        self.wait_s, self.said = wait_s, said
 
 
 class Refused(Exception):
@@ -62,7 +60,9 @@ class Delivery:
         note: takes a line for the user; called from other threads.
 
     Attributes:
-        delivered, refused, failures: events delivered and dropped, and attempts that failed.
+        delivered, refused: events that the receiver took, and that it never will.
+        lost: events that gave way because the queue, or memory before a full disk, was full.
+        failures: attempts that failed and are made again.
     """
 
     def __init__(
@@ -73,15 +73,18 @@ class Delivery:
         note: Callable[[str], object],
         *,
         first_wait_s: float = FIRST_WAIT_S,
+        longest_wait_s: float = LONGEST_WAIT_S,
         in_memory: int = IN_MEMORY,
     ):
         self.name, self._queue, self._send, self._note = name, queue, send, note
-        self.delivered = self.refused = self.failures = 0
-        self._first_wait_s, self._in_memory = first_wait_s, in_memory
+        self.delivered = self.refused = self.lost = self.failures = 0
+        self._waits_s = first_wait_s, longest_wait_s
+        self._in_memory = in_memory
         self._inbox: deque[Event] = deque()
-        self._overflow = 0
+        self._batch: list[Event] = []
+        self._full_said = False
+        self._news = self._ending = self._stored = self._give_up = False
         self._changed = threading.Condition()
-        self._ending = self._stop = self._news = False
         self._threads = [
             threading.Thread(target=target, name=f"edgecnn-{part}-{name}", daemon=True)
             for part, target in (("store", self._store), ("deliver", self._deliver))
@@ -93,20 +96,17 @@ class Delivery:
         """Take events over; returns at once."""
         with self._changed:
             self._inbox.extend(events)
-            while len(self._inbox) > self._in_memory:
-                self._inbox.popleft()
-                self._overflow += 1
+            self._bound()
             self._changed.notify_all()
 
     @property
     def waiting(self) -> int:
-        """Events not delivered yet."""
-        return len(self._inbox) + len(self._queue)
+        """Events not delivered yet.
 
-    @property
-    def lost(self) -> int:
-        """Events that gave way because memory or the queue was full, since the queue was made."""
-        return self._overflow + self._queue.lost
+        Raises:
+            StorageError: the queue cannot be read.
+        """
+        return len(self._inbox) + len(self._batch) + len(self._queue)
 
     def close(self) -> None:
         """Store what is in memory, wait :data:`DRAIN_S` for the receiver, and leave the rest."""
@@ -114,88 +114,115 @@ class Delivery:
         with self._changed:
             self._ending = True
             self._changed.notify_all()
-        self._threads[0].join(DRAIN_S)
-        self._threads[1].join(max(0.1, end_s - time.monotonic()))
+        for thread in self._threads:
+            thread.join(max(0.1, end_s - time.monotonic()))
         with self._changed:
-            self._stop = True
+            self._give_up = True
             self._changed.notify_all()
         self._threads[1].join(0.5)
-        if left := self.waiting:
-            self._note(f"{self.name}: {left} events wait in {self._queue.path} for the next run")
-        if self.refused:
-            self._note(f"{self.name}: refused {self.refused} events in all")
+        self._sum_up()
         self._queue.close()
 
+    def _sum_up(self) -> None:
+        unstored = len(self._inbox) + len(self._batch)
+        self.lost += unstored
+        try:
+            if kept := len(self._queue):
+                where = self._queue.path
+                self._note(f"{self.name}: {kept} events wait in {where} for the next run")
+        except StorageError as e:
+            self._note(f"{self.name}: {e}")
+        if self.refused or self.lost:
+            self._note(f"{self.name}: refused {self.refused} events in all, lost {self.lost}")
+
+    def _bound(self) -> None:
+        while len(self._inbox) > self._in_memory:
+            self._inbox.popleft()
+            self.lost += 1
+
     def _store(self) -> None:
-        said = False
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._inbox or self._ending)
-                batch = list(self._inbox)
-                if not batch:
-                    return
+        failing = False
+        while self._take():
             try:
-                self._queue.append(batch)
+                dropped = self._queue.append(self._batch)
             except StorageError as e:
-                if not said:
-                    self._note(f"{self.name}: {e}")
-                said = True
-                if self._pause(1.0):
-                    return
+                with self._changed:
+                    self._inbox.extendleft(reversed(self._batch))
+                    self._batch = []
+                    self._bound()
+                if not failing:
+                    self._note(f"{self.name}: {e}; until then events are kept in memory")
+                failing = True
+                if self._pause(self._waits_s[0]):
+                    break
                 continue
-            said = False
+            failing = False
             with self._changed:
-                # The oldest may have given way meanwhile: only what was stored is taken out.
-                stored = {id(event) for event in batch}
-                while self._inbox and id(self._inbox[0]) in stored:
-                    self._inbox.popleft()
+                self._batch = []
+                self.lost += dropped
                 self._news = True
                 self._changed.notify_all()
+            if dropped and not self._full_said:
+                self._full_said = True
+                self._note(f"{self.name}: {self._queue.limit} events wait: the oldest are lost")
+        with self._changed:
+            self._stored = True
+            self._changed.notify_all()
+
+    def _take(self) -> bool:
+        """Wait for events and move them into the batch; false where the run ends without any."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._inbox or self._ending)
+            self._batch = list(self._inbox)
+            self._inbox.clear()
+            return bool(self._batch)
 
     def _deliver(self) -> None:
-        wait_s, away_since_s, refusing = self._first_wait_s, 0.0, False
-        while not self._stop:
+        wait_s, taken = self._waits_s[0], 0
+        away_since_s: float | None = None
+        while not self._give_up:
             try:
                 event = self._queue.first()
                 if event is None:
                     if self._nothing_more():
                         return
                     continue
-                try:
-                    self._send(event)
-                    self.delivered += 1
-                    refusing = False
-                except Refused as e:
-                    self.refused += 1
-                    if not refusing:
-                        self._note(f"{self.name}: refused an event, which is dropped ({e})")
-                    refusing = True
+                if event.number != taken:  # else only taking it out of the queue had failed
+                    self._hand_over(event)
+                    taken = event.number
                 self._queue.done(event.number)
-                if away_since_s:
-                    away_s = time.monotonic() - away_since_s
-                    self._note(f"{self.name}: back after {away_s:.0f} s")
-                wait_s, away_since_s = self._first_wait_s, 0.0
             except (Unreachable, StorageError) as e:
-                if self._stop:
+                if self._give_up:
                     return
                 self.failures += 1
-                if not away_since_s:
+                if away_since_s is None and not getattr(e, "said", False):
                     away_since_s = time.monotonic()
-                    self._note(f"{self.name}: {e}; events are kept in {self._queue.path}")
-                asked_s = getattr(e, "wait_s", None) or 0.0
-                if self._ending or self._pause(max(asked_s, wait_s * random.uniform(0.5, 1.0))):
+                    self._note(f"{self.name}: {e}; events wait in {self._queue.path}")
+                asked_s = getattr(e, "wait_s", 0.0)
+                if self._pause(max(asked_s, wait_s * random.uniform(0.5, 1.0))):
                     return
-                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+                wait_s = min(2 * wait_s, self._waits_s[1])
+                continue
+            if away_since_s is not None:
+                self._note(f"{self.name}: back after {time.monotonic() - away_since_s:.0f} s")
+                self._full_said = False
+            wait_s, away_since_s = self._waits_s[0], None
+
+    def _hand_over(self, event: Waiting) -> None:
+        try:
+            self._send(event)
+            self.delivered += 1
+        except Refused as e:
+            if not self.refused:
+                self._note(f"{self.name}: refused an event, which is dropped ({e})")
+            self.refused += 1
 
     def _nothing_more(self) -> bool:
         """Wait for events; true where the run ends and everything is stored and delivered."""
         with self._changed:
-            if self._ending and not self._threads[0].is_alive():
-                return True
-            # Short at the end only, because a thread that ends wakes nobody.
-            self._changed.wait_for(lambda: self._news, 0.05 if self._ending else 1.0)
-            self._news = False
-        return False
+            self._changed.wait_for(lambda: self._news or self._stored or self._give_up)
+            more, self._news = self._news, False
+            return not more
 
     def _pause(self, seconds: float) -> bool:
         """Wait; true, and at once, where the run ends."""

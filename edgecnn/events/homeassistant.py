@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -48,6 +48,11 @@ class Topics:
         return f"{self.prefix}/{self.camera}"
 
     @property
+    def node(self) -> str:
+        """The camera among Home Assistant's devices."""
+        return f"edgecnn_{self.camera}"
+
+    @property
     def availability(self) -> str:
         return f"{self.base}/availability"
 
@@ -57,12 +62,16 @@ class Topics:
         return f"{self.base}/event"
 
     @property
+    def last_seen(self) -> str:
+        return f"{self.base}/last_seen"
+
+    @property
     def filters(self) -> list[str]:
         """What to subscribe to for all that an earlier run may have left at the broker."""
-        own = [f"{self.base}/person/+"]
+        own = [f"{self.base}/person/+", self.last_seen]
         if self.discovery is None:
             return own
-        return [*own, f"{self.discovery}/binary_sensor/edgecnn_{self.camera}/+/config"]
+        return [*own, f"{self.discovery}/binary_sensor/{self.node}/+/config"]
 
 
 def slug(name: str) -> str:
@@ -71,13 +80,13 @@ def slug(name: str) -> str:
     >>> slug("Ann"), slug("张伟")
     ('ann-17239b', 'person-a3a0ba')
     """
-    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "person"
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:32] or "person"
     return f"{plain}-{sha256(name.encode()).hexdigest()[:6]}"
 
 
 def retained(
     topics: Topics,
-    people: Iterable[str],
+    people: Collection[str],
     present: Collection[str | None],
     last: dict[str, Any] | None,
     online: bool,
@@ -85,45 +94,39 @@ def retained(
     """Topic to payload of all that the broker is to keep.
 
     Args:
-        people: who is enrolled.
+        people: who is enrolled. Nothing is kept about anybody else.
         present: who is there; None for somebody unknown.
-        last: name, None for unknown, and time of the last arrival or departure.
+        last: ``name``, None for unknown, and ``time`` of the last arrival or departure.
         online: whether the camera shows pictures.
     """
-    sensors = {f"{topics.base}/person/{slug(name)}": (slug(name), name) for name in people}
-    there = {slug(name) for name in present if name is not None}
-    sensors[f"{topics.base}/unknown"] = ("unknown", "Somebody unknown")
-    if None in present:
-        there.add("unknown")
-    kept = {state: "ON" if key in there else "OFF" for state, (key, _) in sensors.items()}
+    sensors = [(f"{topics.base}/person/{slug(n)}", slug(n), n, n in present) for n in people]
+    sensors.append((f"{topics.base}/unknown", "unknown", "Somebody unknown", None in present))
+    kept = {state: "ON" if there else "OFF" for state, _, _, there in sensors}
     kept[topics.availability] = ONLINE if online else OFFLINE
-    if last is not None:
-        kept[f"{topics.base}/last_seen"] = json.dumps(last, ensure_ascii=False)
+    if last is not None and (last.get("name") is None or last["name"] in people):
+        kept[topics.last_seen] = json.dumps(last, ensure_ascii=False)
     if topics.discovery is not None:
-        node = f"edgecnn_{topics.camera}"
-        for state, (key, name) in sensors.items():
+        for state, key, name, _ in sensors:
             told = {"name": name, "state_topic": state, "device_class": "occupancy"}
-            kept[f"{topics.discovery}/binary_sensor/{node}/{key}/config"] = _config(
-                topics, key, told | {"payload_on": "ON", "payload_off": "OFF"}
-            )
-        seen = f"{topics.base}/last_seen"
-        told = {"name": "Last seen", "state_topic": seen, "json_attributes_topic": seen}
+            told |= {"payload_on": "ON", "payload_off": "OFF"}
+            config = f"{topics.discovery}/binary_sensor/{topics.node}/{key}/config"
+            kept[config] = _config(topics, key, told)
+        told = {"name": "Last seen", "state_topic": topics.last_seen}
+        told |= {"json_attributes_topic": topics.last_seen, "icon": "mdi:face-recognition"}
         told |= {"value_template": "{{ value_json.name or 'somebody unknown' }}"}
-        kept[f"{topics.discovery}/sensor/{node}/last_seen/config"] = _config(
-            topics, "last_seen", told | {"icon": "mdi:face-recognition"}
-        )
+        config = f"{topics.discovery}/sensor/{topics.node}/last_seen/config"
+        kept[config] = _config(topics, "last_seen", told)
     return kept
 
 
 def _config(topics: Topics, key: str, told: dict[str, str]) -> str:
-    node = f"edgecnn_{topics.camera}"
     shared = {
-        "unique_id": f"{node}_{key}",
+        "unique_id": f"{topics.node}_{key}",
         "availability_topic": topics.availability,
         "payload_available": ONLINE,
         "payload_not_available": OFFLINE,
         "device": {
-            "identifiers": [node],
+            "identifiers": [topics.node],
             "name": f"edgecnn {topics.camera}",
             "manufacturer": "edgecnn",
             "sw_version": __version__,

@@ -1,28 +1,27 @@
 """Events and states to an MQTT broker, by paho-mqtt 2 (``pip install 'edgecnn[mqtt]'``).
 
-Events come through a queue on disk and none is lost; who is there is a state, of which only the
-newest counts: one thread keeps the broker's retained messages equal to
+Events come through a queue on disk, go out with QoS 1, and none is lost. Who is there is a state,
+of which only the newest counts: one thread keeps the broker's retained messages equal to
 :func:`edgecnn.events.homeassistant.retained`, whatever an earlier run left there.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from edgecnn.errors import DataError, EdgeCNNError, StorageError, needs
 from edgecnn.events.delivery import Unreachable
 from edgecnn.events.homeassistant import OFFLINE, Topics, retained
 from edgecnn.events.queue import Waiting
-from edgecnn.events.visits import Visits
-
-if TYPE_CHECKING:
-    from paho.mqtt.client import MQTTMessageInfo
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 """Scheme to the port that IANA registered."""
@@ -37,7 +36,10 @@ STALE_S = 30.0
 """Without a picture for so long, nobody can say who is there: the camera is *offline*."""
 
 PEOPLE_EVERY_S = 5.0
-RECONNECT_S = (1, 60)
+RECONNECT_S = (1, 30)
+
+BROKER_WAIT_S = 2.0
+"""Between attempts to deliver: while there is no connection they touch no network."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class Broker:
     password: str | None = None
     ca: Path | None = None
 
+    def __repr__(self) -> str:
+        return f"Broker({self.host}:{self.port})"
+
     @classmethod
     def parse(cls, url: str, password: str | None = None, ca: Path | None = None) -> Broker:
         """From ``mqtt://[USER@]HOST[:PORT]`` or ``mqtts://…``.
@@ -66,6 +71,7 @@ class Broker:
         try:
             parts = urlsplit(url)
             port = parts.port or PORTS.get(parts.scheme)
+            (parts.hostname or "").encode("idna")
         except ValueError:
             port = None
         if port is None or not parts.hostname or parts.path.strip("/") or parts.query:
@@ -105,17 +111,19 @@ class Mqtt:
             from paho.mqtt.client import Client
             from paho.mqtt.enums import CallbackAPIVersion
 
-        self._topics, self._people, self._note = topics, people, note
         self.name = f"MQTT broker {broker.host}:{broker.port}"
-        self._waits: tuple[int, MQTTMessageInfo] | None = None
+        self._topics, self._people, self._note = topics, people, note
         self._changed = threading.Condition()
-        self._connected = self._stop = self._refused = False
+        self._connected = self._stop = self._news = False
+        self._away: set[str] = set()
+        self._sent: tuple[int, int] | None = None
+        self._taken: set[int] = set()
         self._kept: dict[str, str] = {}
-        self._present: set[str | None] = set()
+        self._present: frozenset[str | None] = frozenset()
         self._last: dict[str, Any] | None = None
         self._picture_s = time.monotonic()
 
-        self._client = Client(CallbackAPIVersion.VERSION2, f"edgecnn-{topics.camera}")
+        self._client = Client(CallbackAPIVersion.VERSION2, topics.node)
         self._client.connect_timeout = TIMEOUT_S
         self._client.reconnect_delay_set(*RECONNECT_S)
         self._client.will_set(topics.availability, OFFLINE, qos=1, retain=True)
@@ -123,42 +131,48 @@ class Mqtt:
         if broker.tls:
             self._encrypt(broker.ca)
         self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
+        self._client.on_publish = self._on_publish
         self._client.on_message = self._on_message
         self._client.connect_async(broker.host, broker.port, KEEPALIVE_S)
         self._client.loop_start()
         self._thread = threading.Thread(target=self._keep, name="edgecnn-mqtt", daemon=True)
         self._thread.start()
 
-    def see(self, visits: Visits) -> None:
-        """Take over who is there in the newest picture; returns at once."""
+    def see(self, present: Collection[str | None], last: dict[str, Any] | None) -> None:
+        """Take over who is there in the newest picture, and who came or went last.
+
+        Returns at once.
+        """
         with self._changed:
             back = time.monotonic() - self._picture_s > STALE_S
             self._picture_s = time.monotonic()
-            if back or self._present != visits.present.keys() or self._last != visits.last:
-                self._present, self._last = set(visits.present), visits.last
-                self._changed.notify_all()
+            there = frozenset(present)
+            if back or there != self._present or (last is not None and last != self._last):
+                self._present, self._last = there, last or self._last
+                self._notify()
 
     def send(self, event: Waiting) -> None:
-        """Publish one event; returns when the broker has it (QoS 1).
+        """Publish one event; returns when the broker has acknowledged it.
 
         Raises:
             Unreachable: it has not.
         """
-        if self._waits is None or self._waits[0] != event.number:
-            if not self._connected:
-                raise Unreachable("not connected")
-            info = self._client.publish(self._topics.event, event.text, qos=1)
-            self._waits = event.number, info
         # Published once only: what is not acknowledged, paho sends again after a reconnection.
-        try:
-            self._waits[1].wait_for_publish(TIMEOUT_S)
-            if not self._waits[1].is_published():
-                raise Unreachable("no acknowledgement")
-        except (RuntimeError, ValueError) as e:  # the connection ended just before
-            self._waits = None
-            raise Unreachable(str(e)) from e
-        self._waits = None
+        if self._sent is None or self._sent[0] != event.number:
+            if not self._connected:
+                raise Unreachable("not connected", said=True)
+            with self._changed:
+                self._taken.clear()
+            # Without the lock, since paho holds one of its own when it calls _on_publish.
+            sent = self._client.publish(self._topics.event, event.text, qos=1)
+            self._sent = event.number, sent.mid
+        mid = self._sent[1]
+        with self._changed:
+            self._changed.wait_for(lambda: mid in self._taken or not self._connected, TIMEOUT_S)
+            if mid not in self._taken:
+                raise Unreachable("no acknowledgement", said=not self._connected)
 
     def close(self) -> None:
         """Say that the camera is offline, and disconnect."""
@@ -168,9 +182,13 @@ class Mqtt:
         self._thread.join(TIMEOUT_S)
         if self._connected:
             info = self._client.publish(self._topics.availability, OFFLINE, qos=1, retain=True)
-            info.wait_for_publish(1.0)
+            with suppress(RuntimeError):  # the connection has just ended: the last will says it
+                info.wait_for_publish(1.0)
         self._client.disconnect()
-        self._client.loop_stop()
+        # It waits for a connection that is being made, which may take long.
+        stopper = threading.Thread(target=self._client.loop_stop, daemon=True)
+        stopper.start()
+        stopper.join(2.0)
 
     def _encrypt(self, ca: Path | None) -> None:
         try:
@@ -182,9 +200,10 @@ class Mqtt:
             ) from e
 
     def _keep(self) -> None:
-        people: Sequence[str] = ()
-        asked_s, said = -PEOPLE_EVERY_S, False
-        while not self._stop:
+        people: Sequence[str] | None = None
+        asked_s, said, stop = -PEOPLE_EVERY_S, False, False
+        while not stop:
+            stop = self._stop
             if time.monotonic() - asked_s >= PEOPLE_EVERY_S:
                 asked_s = time.monotonic()
                 try:
@@ -193,42 +212,80 @@ class Mqtt:
                     if not said:
                         self._note(f"{self.name}: {e}")
                     said = True
+            if people is not None:
+                self._update(people)
             with self._changed:
-                online = time.monotonic() - self._picture_s <= STALE_S
-                wanted = retained(self._topics, people, self._present, self._last, online)
-                stale = [t for t in self._kept if t not in wanted]
-                changes = {t: p for t, p in wanted.items() if self._kept.get(t) != p}
-                connected = self._connected
-                if connected:
-                    self._kept = dict(wanted)
-            if connected:
-                # An empty message is how a broker is told to forget one (MQTT 3.3.1.3).
-                for topic, payload in (changes | dict.fromkeys(stale, "")).items():
-                    self._client.publish(topic, payload, qos=1, retain=True)
-            with self._changed:
-                if not self._stop:
-                    self._changed.wait(1.0)
+                self._changed.wait_for(lambda: self._stop or self._news, 1.0)
+                self._news = False
+
+    def _update(self, people: Sequence[str]) -> None:
+        """Tell the broker what of the retained messages has changed."""
+        with self._changed:
+            if not self._connected:
+                return
+            online = time.monotonic() - self._picture_s <= STALE_S
+            wanted = retained(self._topics, people, self._present, self._last, online)
+            kept, self._kept = self._kept, wanted
+            # An empty message is how a broker is told to forget one (MQTT 3.3.1.3).
+            changes = {topic: "" for topic in kept if topic not in wanted}
+            changes |= {topic: said for topic, said in wanted.items() if kept.get(topic) != said}
+        for topic, said in changes.items():
+            # QoS 0: what a broken connection swallows is told anew on the next one, while paho
+            # would repeat it there, perhaps behind what is true by then.
+            self._client.publish(topic, said, qos=0, retain=True)
+
+    def _notify(self) -> None:
+        """The retained messages may have changed."""
+        self._news = True
+        self._changed.notify_all()
+
+    def _tell_away(self, why: str) -> None:
+        """Each reason once, until the connection stands again."""
+        if why not in self._away and not self._stop:
+            self._away.add(why)
+            self._note(f"{self.name}: {why}; events wait until it is back")
 
     def _on_connect(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
-            if not self._refused:
-                self._note(f"{self.name}: refused us ({reason}): check user and password")
-            self._refused = True
+            self._tell_away(f"refused us ({reason}): check user and password")
             return
+        if self._away:
+            self._away.clear()
+            self._note(f"{self.name}: connected")
         for topic in self._topics.filters:
             client.subscribe(topic, qos=1)
         with self._changed:
-            self._connected, self._refused, self._kept = True, False, {}
-            self._changed.notify_all()
+            self._connected, self._kept = True, {}
+            self._notify()
+
+    def _on_connect_fail(self, client: Any, data: Any) -> None:
+        error = sys.exc_info()[1]  # paho calls from where it catches it, and does not hand it on
+        self._tell_away(f"no connection ({getattr(error, 'strerror', None) or error})")
 
     def _on_disconnect(
         self, client: Any, data: Any, flags: Any, reason: Any, properties: Any
     ) -> None:
         with self._changed:
-            self._connected = False
+            was, self._connected = self._connected, False
+            self._changed.notify_all()
+        if was:
+            self._tell_away("the connection ended")
+
+    def _on_publish(self, client: Any, data: Any, mid: int, reason: Any, properties: Any) -> None:
+        """An acknowledgement; or a message of QoS 0 has gone out, which nobody waits for."""
+        with self._changed:
+            self._taken.add(mid)
+            self._changed.notify_all()
 
     def _on_message(self, client: Any, data: Any, message: Any) -> None:
-        if message.retain and message.payload:
-            with self._changed:
-                self._kept.setdefault(message.topic, "left by an earlier run")
-                self._changed.notify_all()
+        """What is retained of an earlier run; with what is ours already, it is an echo."""
+        if not message.retain or not message.payload:
+            return
+        with self._changed:
+            if message.topic == self._topics.last_seen and self._last is None:
+                with suppress(ValueError):
+                    told = json.loads(message.payload)
+                    if isinstance(told, dict):
+                        self._last = told
+            self._kept.setdefault(message.topic, "left by an earlier run")
+            self._notify()

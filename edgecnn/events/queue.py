@@ -16,23 +16,22 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from edgecnn.errors import StorageError
+from edgecnn.events.schema import Event
 from edgecnn.storage import storing
 
-if TYPE_CHECKING:
-    from edgecnn.events.schema import Event
-
 LIMIT = 100_000
-"""Events, of about 300 bytes: a day's visits, or an hour of 25 frames a second, with one face each,
-in 30 MB."""
+"""Events, of about 300 bytes: months of visits, or an hour of 25 frames a second with one face
+each, in 40 MB."""
 
 SUFFIX = ".queue.sqlite"
+VERSION = 1
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT, text TEXT);
-CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value);
+TABLE = """
+CREATE TABLE IF NOT EXISTS events
+(id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT, name TEXT, text TEXT)
 """
 
 
@@ -62,7 +61,7 @@ class DiskQueue:
     """
 
     def __init__(self, path: str | Path, limit: int = LIMIT):
-        self.path, self._limit = Path(path), limit
+        self.path, self.limit = Path(path), limit
         self._mutex = threading.Lock()
         self._closed = False
         with storing(self.path):
@@ -71,52 +70,45 @@ class DiskQueue:
         try:
             self._take()
             self._db = _connect(self.path)
-            with self._storing(), self._db:
-                self._db.executescript(TABLES)
-                self._db.execute("INSERT OR IGNORE INTO facts VALUES ('id', ?)", [uuid.uuid4().hex])
-                self._db.execute("INSERT OR IGNORE INTO facts VALUES ('lost', 0)")
-                (self._id,) = self._db.execute("SELECT value FROM facts WHERE key='id'").fetchone()
         except BaseException:
             os.close(self._owner)
             raise
 
-    def append(self, events: Sequence[Event]) -> None:
+    def append(self, events: Sequence[Event]) -> int:
         """Add events; they are on disk when this returns.
 
+        Returns:
+            How many of the oldest gave way, because the queue is full.
+
         Raises:
-            StorageError: they are not; none of them is.
+            StorageError: none of them is on disk.
         """
-        rows = [(e.get("name"), json.dumps(e, ensure_ascii=False, allow_nan=False)) for e in events]
-        with self._mutex, self._storing(), self._db:
-            self._db.executemany("INSERT INTO events (name, text) VALUES (?, ?)", rows)
-            # Numbers are given in order and never again, so the span bounds the count.
-            dropped = self._db.execute(
-                "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?", [self._limit]
+        rows = [
+            (uuid.uuid4().hex, e.get("name"), json.dumps(e, ensure_ascii=False, allow_nan=False))
+            for e in events
+        ]
+        with self._storing(), self._db:
+            self._db.executemany("INSERT INTO events (key, name, text) VALUES (?, ?, ?)", rows)
+            # Numbers are given in order and never again, so their span bounds the count.
+            return self._db.execute(
+                "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?", [self.limit]
             ).rowcount
-            if dropped:
-                self._db.execute("UPDATE facts SET value = value + ? WHERE key='lost'", [dropped])
 
     def first(self) -> Waiting | None:
         """The oldest event, which stays; None where nothing waits."""
-        with self._mutex, self._storing():
-            row = self._db.execute("SELECT id, text FROM events ORDER BY id LIMIT 1").fetchone()
-        return row and Waiting(row[0], f"{self._id}-{row[0]}", row[1])
+        with self._storing():
+            found = self._db.execute("SELECT id, key, text FROM events ORDER BY id LIMIT 1")
+            row = found.fetchone()
+        return row and Waiting(*row)
 
     def done(self, number: int) -> None:
         """Take an event out."""
-        with self._mutex, self._storing(), self._db:
+        with self._storing(), self._db:
             self._db.execute("DELETE FROM events WHERE id = ?", [number])
 
     def __len__(self) -> int:
-        with self._mutex, self._storing():
+        with self._storing():
             return int(self._db.execute("SELECT count(*) FROM events").fetchone()[0])
-
-    @property
-    def lost(self) -> int:
-        """Events that gave way to newer ones since the file was made."""
-        with self._mutex, self._storing():
-            row = self._db.execute("SELECT value FROM facts WHERE key='lost'").fetchone()
-        return int(row[0])
 
     def close(self) -> None:
         """Close the file; what waits stays in it."""
@@ -138,10 +130,11 @@ class DiskQueue:
 
     @contextmanager
     def _storing(self) -> Iterator[None]:
-        if self._closed:
-            raise StorageError(f"{self.path} is closed")
-        with _said(self.path):
-            yield
+        with self._mutex:
+            if self._closed:
+                raise StorageError(f"{self.path} is closed")
+            with _said(self.path):
+                yield
 
 
 def forget(folder: str | Path, name: str) -> int:
@@ -161,7 +154,10 @@ def forget(folder: str | Path, name: str) -> int:
             with db:
                 count += db.execute("DELETE FROM events WHERE name = ?", [name]).rowcount
             db.execute("VACUUM")
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            # What was delivered lately is in the log beside the file, too.
+            (busy, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise sqlite3.OperationalError("it is in use")
     return count
 
 
@@ -174,6 +170,13 @@ def _connect(path: Path) -> sqlite3.Connection:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA secure_delete = ON")
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version not in (0, VERSION):
+                raise sqlite3.DatabaseError(f"its version is {version}, expected {VERSION}")
+            if version != VERSION:
+                with db:
+                    db.execute(TABLE)
+                    db.execute(f"PRAGMA user_version = {VERSION}")
     except BaseException:
         db.close()
         raise

@@ -100,7 +100,8 @@ def _parsed(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none, half an IPv6 address
+        (parts.hostname or "").encode("idna")
+    except ValueError:  # a port that is none, half an IPv6 address, a label that is too long
         known = False
     if not known or not url.isascii() or not url.isprintable() or " " in url:
         raise DataError(f"expected --webhook http://… or https://…. Received: {url[:8]}…")
@@ -126,5 +127,5 @@ def _judge(answer: HTTPResponse) -> None:
     if 400 <= answer.status < 500 and answer.status not in KEPT:
         raise Refused(said)
     asked = answer.getheader("Retry-After", "")
-    wait_s = min(float(asked), LONGEST_ASKED_WAIT_S) if asked.isdecimal() else None
+    wait_s = min(float(asked), LONGEST_ASKED_WAIT_S) if asked.isdecimal() else 0.0
     raise Unreachable(said, wait_s)

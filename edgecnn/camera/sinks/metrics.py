@@ -3,7 +3,6 @@
 
 =====================================  ============================================================
 ``edgecnn_frames_total``               frames recognised
-``edgecnn_frames_per_second``          over the last 10 s; 0 where no frame came
 ``edgecnn_latency_seconds``            histogram: from the picture's arrival to the outcome
 ``edgecnn_faces``                      faces, or labels, in the newest frame
 ``edgecnn_events_waiting``             a receiver: events in memory and on disk
@@ -11,26 +10,27 @@
 ``edgecnn_events_refused_total``       a receiver: events that it will never take, dropped
 ``edgecnn_events_lost_total``          a receiver: events that gave way because the queue was full
 ``edgecnn_delivery_failures_total``    a receiver: attempts that failed and are made again
+``edgecnn_lines_lost_total``           events that ``--events`` could not write
 ``edgecnn_temperature_celsius``        a thermal zone of the kernel's, where it has some
 =====================================  ============================================================
 """
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.camera.pipeline import Result
+from edgecnn.camera.sinks.events import EventSink
 from edgecnn.errors import DataError, StorageError, needs
 from edgecnn.events.delivery import Delivery
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-RATE_OVER_S = 10.0
+LOOPBACK = "127.0.0.1"
 
 LATENCIES_S = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0)
 """Bounds of the histogram: closest where a board's frame takes 20 to 200 ms."""
@@ -41,7 +41,7 @@ sysfs-api.rst of Linux)."""
 
 
 def temperatures(folder: Path = THERMAL) -> dict[str, float]:
-    """Thermal zone, as ``thermal_zone0 cpu-thermal``, to degrees Celsius; empty where none tells."""
+    """Thermal zone (``thermal_zone0 cpu-thermal``) to degrees Celsius; empty where none tells."""
     found = {}
     for zone in sorted(folder.glob("thermal_zone*")):
         try:
@@ -53,23 +53,27 @@ def temperatures(folder: Path = THERMAL) -> dict[str, float]:
 
 
 def address(text: str) -> tuple[str, int]:
-    """Host and port of ``HOST:PORT`` or ``[IPV6]:PORT``; port 0 takes a free one.
+    """Host and port of ``PORT``, on the loopback, ``HOST:PORT`` or ``[IPV6]:PORT``.
+
+    Port 0 takes a free one.
 
     Raises:
-        DataError: it is neither.
+        DataError: it is none of these.
     """
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535 or "/" in host:
-        raise DataError(f"expected --metrics HOST:PORT, as in 127.0.0.1:9108. Received: {text}")
-    return host.strip("[]"), int(port)
+    host, colon, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not port.isdecimal() or int(port) > 65535 or bool(colon) != bool(bare) or "/" in host:
+        raise DataError(f"expected --metrics PORT or HOST:PORT, as in 9108. Received: {text}")
+    return bare or LOOPBACK, int(port)
 
 
 class MetricsSink:
     """Counts results and answers ``GET /metrics`` in a thread of its own.
 
     Args:
-        where: ``HOST:PORT`` to listen on.
+        where: ``PORT`` of the loopback or ``HOST:PORT`` to listen on.
         deliveries: whose queues are shown.
+        lines: whose losses are.
 
     Attributes:
         url: what to scrape.
@@ -80,7 +84,9 @@ class MetricsSink:
         MissingExtra: prometheus_client is not installed.
     """
 
-    def __init__(self, where: str, deliveries: Sequence[Delivery] = ()):
+    def __init__(
+        self, where: str, deliveries: Sequence[Delivery] = (), lines: EventSink | None = None
+    ):
         with needs("metrics", "prometheus_client"):
             from prometheus_client import (
                 CollectorRegistry,
@@ -91,8 +97,7 @@ class MetricsSink:
             )
 
         host, port = address(where)
-        self._deliveries = deliveries
-        self._moments_s: deque[float] = deque()
+        self._deliveries, self._lines = deliveries, lines
         registry = CollectorRegistry()
         self._frames = Counter("edgecnn_frames", "Frames recognised", registry=registry)
         self._faces = Gauge("edgecnn_faces", "Faces in the newest frame", registry=registry)
@@ -102,10 +107,6 @@ class MetricsSink:
             buckets=LATENCIES_S,
             registry=registry,
         )
-        rate = Gauge(
-            "edgecnn_frames_per_second", f"Over the last {RATE_OVER_S:g} s", registry=registry
-        )
-        rate.set_function(self._rate)
         registry.register(self)
         try:
             self._server, self._thread = start_http_server(port, host, registry)
@@ -114,14 +115,11 @@ class MetricsSink:
                 f"could not listen on {where} for --metrics ({e.strerror or e}): "
                 "choose another address or port"
             ) from e
-        self.url = f"http://{host}:{self._server.server_port}/metrics"
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{self._server.server_port}/metrics"
 
     def write(self, result: Result) -> None:
         """Count one frame."""
-        now_s = time.monotonic()
-        self._moments_s.append(now_s)
-        while self._moments_s[0] < now_s - RATE_OVER_S:
-            self._moments_s.popleft()
         self._frames.inc()
         self._faces.set(len(result.names))
         self._latency.observe(result.latency_ms / 1e3)
@@ -144,14 +142,13 @@ class MetricsSink:
             "failures": CounterMetricFamily("edgecnn_delivery_failures", "Failed", labels=["to"]),
         }
         for delivery in self._deliveries:
-            waiting.add_metric([delivery.name], delivery.waiting)
+            with suppress(StorageError):  # said already, by who writes to it
+                waiting.add_metric([delivery.name], delivery.waiting)
             for key, family in counts.items():
                 family.add_metric([delivery.name], getattr(delivery, key))
+        unwritten = self._lines.lost if self._lines else 0
+        lost = CounterMetricFamily("edgecnn_lines_lost", "Not written", unwritten)
         zones = GaugeMetricFamily("edgecnn_temperature_celsius", "By the kernel", labels=["zone"])
         for zone, degrees in temperatures().items():
             zones.add_metric([zone], degrees)
-        return [waiting, *counts.values(), zones]
-
-    def _rate(self) -> float:
-        since_s = time.monotonic() - RATE_OVER_S
-        return sum(moment >= since_s for moment in list(self._moments_s)) / RATE_OVER_S
+        return [waiting, *counts.values(), lost, zones]

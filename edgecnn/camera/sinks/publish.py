@@ -6,17 +6,18 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from edgecnn.camera.pipeline import Result
-from edgecnn.camera.sinks.events import events_in
+from edgecnn.camera.sinks.events import moment_in
 from edgecnn.camera.sinks.receivers import Receivers
-from edgecnn.events.delivery import Delivery
+from edgecnn.events.delivery import LONGEST_WAIT_S, Delivery
 from edgecnn.events.homeassistant import Topics
-from edgecnn.events.mqtt import Mqtt
+from edgecnn.events.mqtt import BROKER_WAIT_S, Mqtt
 from edgecnn.events.queue import SUFFIX, DiskQueue
+from edgecnn.events.schema import events_of
 from edgecnn.events.visits import Visits
 
 
 class PublishSink:
-    """Hands what is news to a thread for each receiver.
+    """Hands what is news to the threads of each receiver.
 
     Args:
         source: the source's name.
@@ -42,43 +43,45 @@ class PublishSink:
         self._every_frame = receivers.every_frame
         self._visits = Visits()
         self._mqtt: Mqtt | None = None
-        with ExitStack() as opened:
+        with ExitStack() as undo:
 
             def queue(kind: str) -> DiskQueue:
                 made = DiskQueue(receivers.queue / f"{camera}-{kind}{SUFFIX}", receivers.limit)
-                opened.callback(made.close)
+                undo.callback(made.close)
                 return made
 
             senders = []
-            if receivers.webhook:
-                hook = receivers.webhook
-                senders.append((hook.name, queue("webhook"), hook.send))
+            if hook := receivers.webhook:
+                senders.append((hook.name, queue("webhook"), hook.send, LONGEST_WAIT_S))
             if receivers.broker:
                 waits = queue("mqtt")
                 topics = Topics(camera, receivers.prefix, receivers.discovery)
                 self._mqtt = Mqtt(receivers.broker, topics, people, note)
-                senders.append((self._mqtt.name, waits, self._mqtt.send))
-            self.deliveries = [Delivery(name, waits, send, note) for name, waits, send in senders]
-            opened.pop_all()
+                senders.append((self._mqtt.name, waits, self._mqtt.send, BROKER_WAIT_S))
+            self.deliveries = [
+                Delivery(name, waits, send, note, longest_wait_s=wait_s)
+                for name, waits, send, wait_s in senders
+            ]
+            undo.pop_all()
 
     def write(self, result: Result) -> None:
         """Take the news of one frame; returns at once."""
-        events = events_in(result)
-        news = self._visits.see(events, result.frame.time_s)
-        outgoing = events if self._every_frame else news
-        if outgoing:
+        moment = moment_in(result)
+        events = events_of(result.outcome, moment)
+        news = self._visits.see(moment, events)
+        if outgoing := events if self._every_frame else news:
             for delivery in self.deliveries:
                 delivery.offer(outgoing)
         if self._mqtt:
-            self._mqtt.see(self._visits)
+            self._mqtt.see(self._visits.present, self._visits.last)
 
     def close(self) -> None:
         """Whoever is there leaves; wait a moment for the receivers, then leave the rest on disk."""
-        news = [] if self._every_frame else self._visits.end()
-        for delivery in self.deliveries:
-            delivery.offer(news)
+        news = self._visits.end()
         if self._mqtt:
-            self._mqtt.see(self._visits)
+            self._mqtt.see(self._visits.present, self._visits.last)
+        for delivery in self.deliveries:
+            delivery.offer([] if self._every_frame else news)
         for delivery in self.deliveries:
             delivery.close()
         if self._mqtt:
