@@ -186,6 +186,8 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if len(body) < int(self.headers["Content-Length"]):
+                    return  # the sender was killed in the middle of it
                 receiver.posts.append((self.path, dict(self.headers), body))
                 code = receiver.answers.pop(0) if receiver.answers else 200
                 receiver.hold.wait()
