@@ -49,6 +49,17 @@ def result(time_s: float = 0.0, outcome: Any = (), index: int | None = None) -> 
     return Result(frame, "given", outcome, datetime.now(timezone.utc), 12.34)
 
 
+def certificate(folder: Path, name: str, issuer: str | None = None) -> None:
+    """``NAME.pem`` and ``NAME.key``, signed by itself or by ``ISSUER``."""
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}"]
+    if issuer:
+        command += ["-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key"]
+        command += ["-addext", "subjectAltName=IP:127.0.0.1"]
+        command += ["-addext", "basicConstraints=critical,CA:FALSE"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
 class Broker:
     """A mosquitto that can be killed, frozen and started again; it remembers what it was told.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from camera_tools import face
 from event_tools import Broker as Mosquitto
-from event_tools import listening, needs_mosquitto, result, retained, until
+from event_tools import certificate, listening, needs_mosquitto, result, retained, until
 
 from edgecnn.camera.sinks.publish import PublishSink
 from edgecnn.camera.sinks.receivers import Receivers
@@ -212,17 +212,6 @@ def test_a_wrong_password_is_one_line_and_the_right_one_is_none(
         assert notes == []
     finally:
         broker.stop(signal.SIGKILL)
-
-
-def certificate(folder: Path, name: str, issuer: str | None = None) -> None:
-    """``NAME.pem`` and ``NAME.key``, signed by itself or by ``ISSUER``."""
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    command += ["-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN={name}"]
-    if issuer:
-        command += ["-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key"]
-        command += ["-addext", "subjectAltName=IP:127.0.0.1"]
-        command += ["-addext", "basicConstraints=critical,CA:FALSE"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 # paho leaves it to Python to close the socket of a handshake that failed.

@@ -75,14 +75,14 @@ class Webhook:
         connection = self._connection()
         try:
             connection.request("POST", self._target, body, headers)
-            answer = connection.getresponse()
+            with connection.getresponse() as answer:
+                _judge(answer)
         except OSError as e:
             raise Unreachable(f"no answer ({e.strerror or e})") from e
         except HTTPException as e:  # whose text is the receiver's
             raise Unreachable(f"no answer that is HTTP ({type(e).__name__})") from e
         finally:
             connection.close()
-        _judge(answer)
 
     @property
     def _target(self) -> str:
