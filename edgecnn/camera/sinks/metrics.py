@@ -40,7 +40,7 @@ THERMAL = Path("/sys/class/thermal")
 sysfs-api.rst of Linux)."""
 
 
-def temperatures(folder: Path = THERMAL) -> dict[str, float]:
+def temperatures(folder: Path) -> dict[str, float]:
     """Thermal zone (``thermal_zone0 cpu-thermal``) to degrees Celsius; empty where none tells."""
     found = {}
     for zone in sorted(folder.glob("thermal_zone*")):
@@ -149,6 +149,6 @@ class MetricsSink:
         unwritten = self._lines.lost if self._lines else 0
         lost = CounterMetricFamily("edgecnn_lines_lost", "Not written", unwritten)
         zones = GaugeMetricFamily("edgecnn_temperature_celsius", "By the kernel", labels=["zone"])
-        for zone, degrees in temperatures().items():
+        for zone, degrees in temperatures(THERMAL).items():
             zones.add_metric([zone], degrees)
         return [waiting, *counts.values(), lost, zones]
