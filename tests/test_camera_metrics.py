@@ -129,7 +129,7 @@ def test_it_listens_on_the_loopback_unless_told_otherwise() -> None:
 def test_a_port_that_is_taken_is_one_line() -> None:
     with (
         closing(MetricsSink("0")) as sink,
-        pytest.raises(StorageError, match="could not listen on .* in use"),
+        pytest.raises(StorageError, match=r"could not listen on .* in use"),
     ):
         MetricsSink(sink.url.split("/")[2])
 

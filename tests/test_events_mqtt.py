@@ -36,7 +36,7 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
 
 @pytest.fixture
 def sink(tmp_path: Path) -> Iterator[Callable[..., PublishSink]]:
-    """Makes sinks that publish as the camera *porch*, and closes them; ``notes`` is what is said."""
+    """Makes sinks that publish as the camera *porch*, and closes them; notes go to ``notes``."""
     opened: list[PublishSink] = []
 
     def make(
