@@ -32,7 +32,8 @@ make_machine() {
   rm -rf "$work"
   mkdir -p "$work/vivid" "$work/initrd.d"
   cd "$work"
-  image=$(apt-cache depends linux-image-amd64 | awk '/Depends/ {print $2; exit}')
+  image=$(apt-cache depends linux-image-amd64 2>/dev/null | awk '/Depends/ {print $2; exit}' || true)
+  [ -n "$image" ] || { echo "v4l2_machine: no kernel in apt's lists: sudo apt-get update" >&2; exit 2; }
   apt-get download -qq "$image"
   dpkg-deb -x "$image"_*.deb kernel
   version=$(ls kernel/lib/modules)
