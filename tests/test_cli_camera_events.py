@@ -17,7 +17,11 @@ from event_tools import Broker, Receiver, free_port, listening, needs_mosquitto,
 
 from edgecnn.bundle import ASSETS
 from edgecnn.camera import app
+from edgecnn.camera.sinks.publish import PublishSink
+from edgecnn.camera.sinks.receivers import Receivers
+from edgecnn.camera.sources import Change
 from edgecnn.events import delivery
+from edgecnn.events.webhook import Webhook
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -60,6 +64,25 @@ def test_a_web_address_is_told_who_comes_and_goes(camera: Command, tmp_path: Pat
         assert told(receiver)[3:] == [("face", "Ann")] * 4
     finally:
         receiver.stop()
+
+
+def test_a_camera_that_stops_is_told(tmp_path: Path) -> None:
+    receiver = Receiver()
+    receiver.start()
+    receivers = Receivers(Webhook(receiver.url), None, tmp_path / "queue", camera="porch")
+    sink = PublishSink(receivers, "given", list, lambda line: None)
+    try:
+        sink.source_changed(Change("given", True, "no more frames came"))
+        sink.source_changed(Change("given", False, away_s=3.21))
+        until(lambda: len(receiver.posts) == 2, "both")
+    finally:
+        sink.close()
+        receiver.stop()
+    lost, back = (json.loads(body) for _, _, body in receiver.posts)
+    assert (lost["event"], lost["state"], lost["reason"]) == (
+        "source", "lost", "no more frames came",
+    )  # fmt: skip
+    assert (back["event"], back["state"], back["away_s"]) == ("source", "back", 3.2)
 
 
 def test_who_is_away_gets_it_in_the_next_run(

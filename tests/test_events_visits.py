@@ -23,14 +23,9 @@ def news(frames: dict[float, Any], ends: bool = True) -> list[Event]:
     """What is told of frames: seconds to outcome."""
     seen, told = Visits(), []
     for at_s, outcome in frames.items():
-        moment = moment_of(
-            taken_at=NOON + timedelta(seconds=at_s),
-            source="clip",
-            frame=int(at_s * 10),
-            at_s=at_s,
-            latency_ms=20,
-        )
-        told += seen.see(moment, events_of(outcome, moment))
+        facts = {"source": "clip", "frame": int(at_s * 10), "at_s": at_s, "latency_ms": 20}
+        facts["taken_at"] = NOON + timedelta(seconds=at_s)
+        told += seen.see(moment_of(**facts), events_of(outcome, **facts))
     return told + (seen.end() if ends else [])
 
 
@@ -122,8 +117,9 @@ def test_while_somebody_is_there_nothing_is_told() -> None:
 def test_the_last_who_came_or_went_is_remembered() -> None:
     seen = Visits()
     assert seen.last is None
-    moment = moment_of(taken_at=NOON, source="clip", frame=0, at_s=0, latency_ms=1)
-    seen.see(moment, events_of([ANN], moment))
+    facts = {"taken_at": NOON, "source": "clip", "frame": 0, "at_s": 0, "latency_ms": 1}
+    moment = moment_of(**facts)
+    seen.see(moment, events_of([ANN], **facts))
     assert seen.last == {"name": "Ann", "time": moment["time"]}
     assert list(seen.present) == ["Ann"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from edgecnn.bundle import Bundle
 from edgecnn.camera.pipeline import Sink, Stats, load, run
-from edgecnn.camera.sources import Source, open_source
+from edgecnn.camera.sources import Mode, Newest, Source, open_source
 from edgecnn.errors import StorageError
 from edgecnn.faces.cohort import Cohort
 from edgecnn.faces.embed import fingerprint
@@ -34,6 +34,7 @@ class Outputs:
         video: an annotated ``.mp4`` or ``.avi``.
         events: a file of JSON lines, or ``-`` for the standard output.
         window: show the annotated frames on the screen.
+        tape: the frames as they came, ``.tape``, to be watched again.
         events_max_bytes, events_keep: see :class:`edgecnn.events.jsonl.JsonLines`.
         receivers: who gets events over the network.
         metrics: ``PORT`` of the loopback, or ``HOST:PORT``, where Prometheus may ask.
@@ -42,6 +43,7 @@ class Outputs:
     video: Path | None = None
     events: str | None = None
     window: bool = False
+    tape: Path | None = None
     events_max_bytes: int | None = None
     events_keep: int = 5
     receivers: Receivers | None = None
@@ -58,6 +60,7 @@ def watch(
     strangers: float | None = None,
     missed: float | None = None,
     max_frames: int | None = None,
+    mode: Mode | None = None,
     stop: threading.Event | None = None,
     stats: Stats | None = None,
     note: Callable[[str], object] | None = None,
@@ -68,31 +71,31 @@ def watch(
 
     Args:
         strangers, missed: see :func:`edgecnn.camera.pipeline.load`.
+        mode: what is asked of a camera; see :func:`edgecnn.camera.sources.open_source`.
         stats: counted into; see :func:`edgecnn.camera.pipeline.run`.
         note: takes a line that the user should read, but that is no error.
 
     Raises:
         BundleError, ModelError, GalleryError: nothing can be recognised with these files.
         DataError: such a share of strangers cannot be known with this bundle.
-        CameraError: the source cannot be opened, or stopped for good.
+        CameraError: the source cannot be opened, or ``mode`` is not for its kind.
         StorageError: an output cannot be written, or is the source.
         MissingExtra: this OpenCV has no window, or a package for an output is not installed.
     """
-    stop = stop or threading.Event()
-    if Path(source).resolve() in [Path(p).resolve() for p in (outputs.video, outputs.events) if p]:
+    stop, note = stop or threading.Event(), _safely(note)
+    written = [Path(p).resolve() for p in (outputs.video, outputs.events, outputs.tape) if p]
+    if Path(source).resolve() in written:
         raise StorageError(f"expected another output than the source {source}: name a new file")
     checked = Bundle(bundle)
     recogniser = load(checked, gallery, threads, strangers, missed)
     nobody = checked.manifest.task == "faces" and gallery is None and not checked.gallery.exists()
-    if note and nobody:
+    if nobody:
         note(f"nobody is enrolled in {checked.path}, so everybody is unknown: edgecnn enroll")
     if strangers is not None and not nobody:
-        said = _strangers(checked, gallery or checked.gallery, strangers)
-        if note:
-            note(said)
+        note(_strangers(checked, gallery or checked.gallery, strangers))
     with ExitStack() as stack:
-        opened = stack.enter_context(closing(open_source(source, stop)))
-        made = _sinks(outputs, opened, stop, lambda: _known(checked, gallery), _safely(note))
+        opened = stack.enter_context(closing(open_source(source, stop, mode=mode, note=note)))
+        made = _sinks(outputs, opened, stop, lambda: _known(checked, gallery), note)
         sinks = [stack.enter_context(closing(sink)) for sink in made]
         return run(opened, recogniser, sinks, max_frames=max_frames, stop=stop, stats=stats)
 
@@ -160,7 +163,13 @@ def _sinks(
 
         most, keep = outputs.events_max_bytes, outputs.events_keep
         lines = EventSink(outputs.events, most, keep, note)
+        if isinstance(source, Newest):
+            source.tell(lines.source_changed)
         yield lines
+    if outputs.tape is not None:
+        from edgecnn.camera.sinks.tape import TapeSink
+
+        yield TapeSink(outputs.tape, source.name, source.fps, note)
     if outputs.video is not None:
         from edgecnn.camera.sinks.video import VideoSink
 
@@ -171,6 +180,8 @@ def _sinks(
 
         publish = PublishSink(outputs.receivers, source.name, known, note)
         deliveries = publish.deliveries
+        if isinstance(source, Newest):
+            source.tell(publish.source_changed)
         yield publish
     if outputs.metrics is not None:
         from edgecnn.camera.sinks.metrics import MetricsSink

@@ -1,25 +1,46 @@
-"""Sink: one JSON line an event."""
+"""Sink: each face, label or loss of the camera as an event, through :mod:`edgecnn.events`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from edgecnn.camera.pipeline import Result
+from edgecnn.camera.sources import Change
 from edgecnn.errors import StorageError
 from edgecnn.events.jsonl import KEEP, JsonLines
-from edgecnn.events.schema import Event, events_of, moment_of
+from edgecnn.events.schema import Event, events_of, moment_of, source_back, source_lost
 
 
 def moment_in(result: Result) -> Event:
     """What all events of a frame have in common."""
-    return moment_of(
-        taken_at=result.taken_at,
-        source=result.source,
-        frame=result.frame.index,
-        at_s=result.frame.time_s,
-        latency_ms=result.latency_ms,
-    )
+    return moment_of(**_facts(result))
+
+
+def events_in(result: Result) -> list[Event]:
+    """The events of one frame; a frame without a face has none."""
+    return events_of(result.outcome, **_facts(result))
+
+
+def _facts(result: Result) -> dict[str, Any]:
+    return {
+        "taken_at": result.taken_at,
+        "source": result.source,
+        "frame": result.frame.index,
+        "at_s": result.frame.time_s,
+        "latency_ms": result.latency_ms,
+    }
+
+
+def event_of(change: Change) -> Event:
+    """That the source stopped or is back, which is now."""
+    now = datetime.now(timezone.utc)
+    if change.lost:
+        return source_lost(change.source, change.reason, now)
+    return source_back(change.source, change.away_s, now)
 
 
 class EventSink:
@@ -49,25 +70,37 @@ class EventSink:
     ):
         self._lines = JsonLines(path, max_bytes, keep)
         self._note = note
+        self._lock = threading.Lock()  # a source changes in the thread that reads it
+        self._closed = False
         self.lost = self._lost_since = 0
 
     def write(self, result: Result) -> None:
-        """Append the events of one frame; a frame without a face has none."""
-        for event in events_of(result.outcome, moment_in(result)):
-            try:
-                self._lines.write(event)
-            except StorageError as e:
-                self.lost += 1
-                self._lost_since += 1
-                if self._lost_since == 1:
-                    self._note(f"{e}. Until then events are lost")
-            else:
-                if self._lost_since:
-                    self._note(f"{self._lines.path} is written again: {self._lost_since} lost")
-                self._lost_since = 0
+        """Append the events of one frame."""
+        self._append(events_in(result))
+
+    def source_changed(self, change: Change) -> None:
+        """Append that the source stopped or is back; for :meth:`.newest.Newest.tell`."""
+        self._append([event_of(change)])
 
     def close(self) -> None:
         """Close the file."""
-        self._lines.close()
+        with self._lock:
+            self._closed = True
+            self._lines.close()
         if self._lost_since:
             self._note(f"{self._lines.path} lacks {self.lost} events")
+
+    def _append(self, events: Sequence[Event]) -> None:
+        with self._lock:
+            for event in [] if self._closed else events:
+                try:
+                    self._lines.write(event)
+                except StorageError as e:
+                    self.lost += 1
+                    self._lost_since += 1
+                    if self._lost_since == 1:
+                        self._note(f"{e}. Until then events are lost")
+                else:
+                    if self._lost_since:
+                        self._note(f"{self._lines.path} is written again: {self._lost_since} lost")
+                    self._lost_since = 0
