@@ -30,7 +30,7 @@ from edgecnn.camera.sinks.tape import TapeSink, recover
 from edgecnn.camera.sources import Frame, Source, open_source
 from edgecnn.camera.sources.synthetic import Photo, SyntheticCamera
 from edgecnn.errors import CameraError, StorageError
-from edgecnn.events.schema import Event, events_of
+from edgecnn.events.schema import Event, events_of, moment_of
 from edgecnn.images import Image
 
 TIMES_S = [0.0, 0.1 + 0.2, 1 / 3, 7200.000001]
@@ -294,14 +294,14 @@ def watched(source: Source, *sinks: TapeSink) -> list[Event]:
 
 def stable(result: Result) -> list[Event]:
     """A frame's events without what differs from run to run."""
-    return events_of(
-        result.outcome,
+    moment = moment_of(
         taken_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
         source="",
         frame=result.frame.index,
         at_s=result.frame.time_s,
         latency_ms=0.0,
     )
+    return events_of(result.outcome, moment)
 
 
 @pytest.mark.parametrize(

@@ -66,23 +66,20 @@ def test_a_web_address_is_told_who_comes_and_goes(camera: Command, tmp_path: Pat
         receiver.stop()
 
 
-def test_a_camera_that_stops_is_told(tmp_path: Path) -> None:
+def test_a_web_address_is_told_that_the_camera_stopped_and_is_back(tmp_path: Path) -> None:
     receiver = Receiver()
     receiver.start()
-    receivers = Receivers(Webhook(receiver.url), None, tmp_path / "queue", camera="porch")
-    sink = PublishSink(receivers, "given", list, lambda line: None)
     try:
-        sink.source_changed(Change("given", True, "no more frames came"))
-        sink.source_changed(Change("given", False, away_s=3.21))
-        until(lambda: len(receiver.posts) == 2, "both")
+        receivers = Receivers(Webhook(receiver.url), None, tmp_path, camera="porch")
+        publish = PublishSink(receivers, "0", lambda: [], lambda line: None)
+        publish.source_changed(Change("0", lost=True, reason="unplugged"))
+        publish.source_changed(Change("0", lost=False, away_s=4.26))
+        publish.close()
     finally:
-        sink.close()
         receiver.stop()
     lost, back = (json.loads(body) for _, _, body in receiver.posts)
-    assert (lost["event"], lost["state"], lost["reason"]) == (
-        "source", "lost", "no more frames came",
-    )  # fmt: skip
-    assert (back["event"], back["state"], back["away_s"]) == ("source", "back", 3.2)
+    assert (lost["event"], lost["state"], lost["reason"]) == ("source", "lost", "unplugged")
+    assert (back["event"], back["state"], back["away_s"]) == ("source", "back", 4.3)
 
 
 def test_who_is_away_gets_it_in_the_next_run(

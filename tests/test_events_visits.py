@@ -23,9 +23,14 @@ def news(frames: dict[float, Any], ends: bool = True) -> list[Event]:
     """What is told of frames: seconds to outcome."""
     seen, told = Visits(), []
     for at_s, outcome in frames.items():
-        facts = {"source": "clip", "frame": int(at_s * 10), "at_s": at_s, "latency_ms": 20}
-        facts["taken_at"] = NOON + timedelta(seconds=at_s)
-        told += seen.see(moment_of(**facts), events_of(outcome, **facts))
+        moment = moment_of(
+            taken_at=NOON + timedelta(seconds=at_s),
+            source="clip",
+            frame=int(at_s * 10),
+            at_s=at_s,
+            latency_ms=20,
+        )
+        told += seen.see(moment, events_of(outcome, moment))
     return told + (seen.end() if ends else [])
 
 
@@ -117,9 +122,8 @@ def test_while_somebody_is_there_nothing_is_told() -> None:
 def test_the_last_who_came_or_went_is_remembered() -> None:
     seen = Visits()
     assert seen.last is None
-    facts = {"taken_at": NOON, "source": "clip", "frame": 0, "at_s": 0, "latency_ms": 1}
-    moment = moment_of(**facts)
-    seen.see(moment, events_of([ANN], **facts))
+    moment = moment_of(taken_at=NOON, source="clip", frame=0, at_s=0, latency_ms=1)
+    seen.see(moment, events_of([ANN], moment))
     assert seen.last == {"name": "Ann", "time": moment["time"]}
     assert list(seen.present) == ["Ann"]
 

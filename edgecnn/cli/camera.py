@@ -94,8 +94,8 @@ def command(
       edgecnn camera my-bundle --source 0 --events -
       edgecnn camera my-bundle --source party.mp4 --out-video names.mp4
       edgecnn camera my-bundle --source 0 --strangers 1/10000
-      edgecnn camera my-bundle --source 0 --mqtt mqtt://broker.lan --metrics 9108
       edgecnn camera my-bundle --source 0 --size 1280x720 --record evening.tape
+      edgecnn camera my-bundle --source 0 --mqtt mqtt://broker.lan --metrics 9108
     """
     from edgecnn.camera.app import Outputs, watch
     from edgecnn.camera.pipeline import Stats
@@ -103,7 +103,16 @@ def command(
     stats, stop = Stats(), threading.Event()
     _stop_on_signals(stop)
     most = None if events_max_mb is None else round(events_max_mb * 1e6)
-    outputs = Outputs(out_video, events, window, record, most, events_keep, receivers, metrics)
+    outputs = Outputs(
+        video=out_video,
+        events=events,
+        window=window,
+        tape=record,
+        events_max_bytes=most,
+        events_keep=events_keep,
+        receivers=receivers,
+        metrics=metrics,
+    )
     try:
         watch(
             bundle,

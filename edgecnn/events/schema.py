@@ -94,23 +94,12 @@ def moment_of(
     }
 
 
-def events_of(
-    outcome: Sequence[Recognition] | Label,
-    *,
-    taken_at: datetime,
-    source: str,
-    frame: int,
-    at_s: float,
-    latency_ms: float,
-) -> list[Event]:
+def events_of(outcome: Sequence[Recognition] | Label, moment: Event) -> list[Event]:
     """The events of one frame: one a face, or the one label. No face, no event.
 
     Args:
-        taken_at: when the picture was taken, with a time zone.
+        moment: from :func:`moment_of`.
     """
-    moment = moment_of(
-        taken_at=taken_at, source=source, frame=frame, at_s=at_s, latency_ms=latency_ms
-    )
     if isinstance(outcome, Label):
         said = {"label": outcome.label, "probability": round(float(outcome.probability), 4)}
         return [event("label", moment, **said)]

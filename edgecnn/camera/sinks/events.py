@@ -1,12 +1,11 @@
-"""Sink: each face, label or loss of the camera as an event, through :mod:`edgecnn.events`."""
+"""Sink: each face, label or loss of the camera as a JSON line, through :mod:`edgecnn.events`."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from edgecnn.camera.pipeline import Result
 from edgecnn.camera.sources import Change
@@ -17,26 +16,17 @@ from edgecnn.events.schema import Event, events_of, moment_of, source_back, sour
 
 def moment_in(result: Result) -> Event:
     """What all events of a frame have in common."""
-    return moment_of(**_facts(result))
+    return moment_of(
+        taken_at=result.taken_at,
+        source=result.source,
+        frame=result.frame.index,
+        at_s=result.frame.time_s,
+        latency_ms=result.latency_ms,
+    )
 
 
-def events_in(result: Result) -> list[Event]:
-    """The events of one frame; a frame without a face has none."""
-    return events_of(result.outcome, **_facts(result))
-
-
-def _facts(result: Result) -> dict[str, Any]:
-    return {
-        "taken_at": result.taken_at,
-        "source": result.source,
-        "frame": result.frame.index,
-        "at_s": result.frame.time_s,
-        "latency_ms": result.latency_ms,
-    }
-
-
-def event_of(change: Change) -> Event:
-    """That the source stopped or is back, which is now."""
+def change_in(change: Change) -> Event:
+    """The event of a source that stopped just now, or is back."""
     now = datetime.now(timezone.utc)
     if change.lost:
         return source_lost(change.source, change.reason, now)
@@ -75,12 +65,16 @@ class EventSink:
         self.lost = self._lost_since = 0
 
     def write(self, result: Result) -> None:
-        """Append the events of one frame."""
-        self._append(events_in(result))
+        """Append the events of one frame; a frame without a face has none."""
+        with self._lock:
+            for event in events_of(result.outcome, moment_in(result)):
+                self._append(event)
 
     def source_changed(self, change: Change) -> None:
         """Append that the source stopped or is back; for :meth:`.newest.Newest.tell`."""
-        self._append([event_of(change)])
+        with self._lock:
+            if not self._closed:
+                self._append(change_in(change))
 
     def close(self) -> None:
         """Close the file."""
@@ -90,17 +84,15 @@ class EventSink:
         if self._lost_since:
             self._note(f"{self._lines.path} lacks {self.lost} events")
 
-    def _append(self, events: Sequence[Event]) -> None:
-        with self._lock:
-            for event in [] if self._closed else events:
-                try:
-                    self._lines.write(event)
-                except StorageError as e:
-                    self.lost += 1
-                    self._lost_since += 1
-                    if self._lost_since == 1:
-                        self._note(f"{e}. Until then events are lost")
-                else:
-                    if self._lost_since:
-                        self._note(f"{self._lines.path} is written again: {self._lost_since} lost")
-                    self._lost_since = 0
+    def _append(self, event: Event) -> None:
+        try:
+            self._lines.write(event)
+        except StorageError as e:
+            self.lost += 1
+            self._lost_since += 1
+            if self._lost_since == 1:
+                self._note(f"{e}. Until then events are lost")
+        else:
+            if self._lost_since:
+                self._note(f"{self._lines.path} is written again: {self._lost_since} lost")
+            self._lost_since = 0

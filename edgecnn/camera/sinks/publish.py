@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from edgecnn.camera.pipeline import Result
-from edgecnn.camera.sinks.events import event_of, events_in, moment_in
+from edgecnn.camera.sinks.events import change_in, moment_in
 from edgecnn.camera.sinks.receivers import Receivers
 from edgecnn.camera.sources import Change
 from edgecnn.events.delivery import LONGEST_WAIT_S, Delivery
 from edgecnn.events.homeassistant import Topics
 from edgecnn.events.mqtt import BROKER_WAIT_S, Mqtt
 from edgecnn.events.queue import SUFFIX, DiskQueue
-from edgecnn.events.schema import Event
+from edgecnn.events.schema import events_of
 from edgecnn.events.visits import Visits
 
 
@@ -67,28 +67,28 @@ class PublishSink:
 
     def write(self, result: Result) -> None:
         """Take the news of one frame; returns at once."""
-        events = events_in(result)
-        news = self._visits.see(moment_in(result), events)
-        self._offer(events if self._every_frame else news)
+        moment = moment_in(result)
+        events = events_of(result.outcome, moment)
+        news = self._visits.see(moment, events)
+        if outgoing := events if self._every_frame else news:
+            for delivery in self.deliveries:
+                delivery.offer(outgoing)
         if self._mqtt:
             self._mqtt.see(self._visits.present, self._visits.last)
 
     def source_changed(self, change: Change) -> None:
         """Tell that the source stopped or is back; for :meth:`.newest.Newest.tell`."""
-        self._offer([event_of(change)])
+        for delivery in self.deliveries:
+            delivery.offer([change_in(change)])
 
     def close(self) -> None:
         """Whoever is there leaves; wait a moment for the receivers, then leave the rest on disk."""
         news = self._visits.end()
         if self._mqtt:
             self._mqtt.see(self._visits.present, self._visits.last)
-        self._offer([] if self._every_frame else news)
+        for delivery in self.deliveries:
+            delivery.offer([] if self._every_frame else news)
         for delivery in self.deliveries:
             delivery.close()
         if self._mqtt:
             self._mqtt.close()
-
-    def _offer(self, events: Sequence[Event]) -> None:
-        if events:
-            for delivery in self.deliveries:
-                delivery.offer(events)
