@@ -191,7 +191,7 @@ def test_a_camera_that_is_killed_is_offline_and_one_that_is_stopped_says_so(tmp_
         with network_camera(10_000) as network, listening(broker.port, "#") as listener:
             for i, end in enumerate((signal.SIGKILL, signal.SIGTERM), start=1):
                 process = start(network.address)
-                until(lambda: listener.state(availability) == "online", "the camera", 60)
+                until(lambda: listener.state(availability) == "online", "the camera")
                 until(lambda n=i: len(listener.payloads(event)) == n, "the first frame")  # type: ignore[misc]
                 assert b"edgecnn_frames_total" in urlopen(metrics).read()
                 process.send_signal(end)

@@ -103,13 +103,13 @@ def test_offering_waits_neither_for_a_receiver_nor_for_the_disk(
     receiver.hold.clear()
     with closing(sqlite3.connect(tmp_path / "q.queue.sqlite", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")  # nothing can be stored until this ends
-        for n in range(1000):
+        for n in range(200):
             delivery.offer(events(n))
         assert receiver.got == []
         other.execute("COMMIT")
     receiver.hold.set()
-    until(lambda: len(receiver.got) == 1000, "all")
-    assert receiver.got == list(range(1000))
+    until(lambda: len(receiver.got) == 200, "all")
+    assert receiver.got == list(range(200))
 
 
 def test_what_is_refused_for_good_is_dropped_and_the_rest_goes_on(
