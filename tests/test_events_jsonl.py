@@ -71,6 +71,8 @@ def test_a_rotation_that_was_interrupted_costs_no_file(
     [
         ('{"n": 10}\n{"n": 1', '{"n": 10}\n'),  # torn by a kill
         ('{"n": 1', ""),
+        ('{"n": 10}\n\0\0\0', '{"n": 10}\n'),
+        ('{"n": 10}\n{"n": 1\0\0\0', '{"n": 10}\n'),
         ('{"n": 10}\n{"n": 11}', '{"n": 10}\n{"n": 11}\n'),  # whole but for its end
         ("a title", "a title\n"),  # not ours
         ("", ""),

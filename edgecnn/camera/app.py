@@ -82,23 +82,20 @@ def watch(
         StorageError: an output cannot be written, or is the source.
         MissingExtra: this OpenCV has no window, or a package for an output is not installed.
     """
-    stop = stop or threading.Event()
+    stop, note = stop or threading.Event(), _safely(note)
     written = [Path(p).resolve() for p in (outputs.video, outputs.events, outputs.tape) if p]
     if Path(source).resolve() in written:
         raise StorageError(f"expected another output than the source {source}: name a new file")
     checked = Bundle(bundle)
     recogniser = load(checked, gallery, threads, strangers, missed)
     nobody = checked.manifest.task == "faces" and gallery is None and not checked.gallery.exists()
-    if note and nobody:
+    if nobody:
         note(f"nobody is enrolled in {checked.path}, so everybody is unknown: edgecnn enroll")
     if strangers is not None and not nobody:
-        said = _strangers(checked, gallery or checked.gallery, strangers)
-        if note:
-            note(said)
-    say = _safely(note)
+        note(_strangers(checked, gallery or checked.gallery, strangers))
     with ExitStack() as stack:
-        opened = stack.enter_context(closing(open_source(source, stop, mode=mode, note=say)))
-        made = _sinks(outputs, opened, stop, lambda: _known(checked, gallery), say)
+        opened = stack.enter_context(closing(open_source(source, stop, mode=mode, note=note)))
+        made = _sinks(outputs, opened, stop, lambda: _known(checked, gallery), note)
         sinks = [stack.enter_context(closing(sink)) for sink in made]
         return run(opened, recogniser, sinks, max_frames=max_frames, stop=stop, stats=stats)
 

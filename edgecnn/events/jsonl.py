@@ -106,7 +106,8 @@ class JsonLines:
         _, newline, tail = os.pread(self._file, length, self._size - length).rpartition(b"\n")
         if not tail:
             return
-        if (newline or length == self._size) and tail.startswith(b"{") and not _whole(tail):
+        ours = tail.startswith((b"{", b"\0"))  # some file systems leave zeros after a power cut
+        if (newline or length == self._size) and ours and not _whole(tail):
             self._size -= len(tail)
             os.ftruncate(self._file, self._size)
         else:  # somebody else's line, which ours is not to be glued to

@@ -24,7 +24,7 @@ from edgecnn.storage import storing
 
 LIMIT = 100_000
 """Events, of about 300 bytes: months of visits, or an hour of 25 frames a second with one face
-each, in 40 MB."""
+each, in 30 MB."""
 
 SUFFIX = ".queue.sqlite"
 VERSION = 1
