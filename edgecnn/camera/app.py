@@ -11,11 +11,13 @@ from pathlib import Path
 from edgecnn.bundle import Bundle
 from edgecnn.camera.pipeline import Sink, Stats, load, run
 from edgecnn.camera.sources import Source, open_source
-from edgecnn.errors import StorageError
+from edgecnn.camera.veil import Veil
+from edgecnn.errors import DataError, StorageError
 from edgecnn.faces.cohort import Cohort
 from edgecnn.faces.embed import fingerprint
 from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.threshold import one_in
+from edgecnn.faces.vault import Key
 
 LIVE_VIDEO_FPS = 15.0
 """Most frames a second of a live source's video: recognition is rarely faster on a board, and
@@ -46,7 +48,9 @@ def watch(
     threads: int | None = None,
     strangers: float | None = None,
     missed: float | None = None,
+    key: Key | None = None,
     max_frames: int | None = None,
+    blur_unknown: bool = False,
     stop: threading.Event | None = None,
     stats: Stats | None = None,
     note: Callable[[str], object] | None = None,
@@ -56,13 +60,16 @@ def watch(
     What was recorded until then is kept, also where the source breaks off.
 
     Args:
-        strangers, missed: see :func:`edgecnn.camera.pipeline.load`.
+        strangers, missed, key: see :func:`edgecnn.camera.pipeline.load`.
+        blur_unknown: no output gets the face of anybody without a name; see
+            :mod:`edgecnn.camera.veil`.
         stats: counted into; see :func:`edgecnn.camera.pipeline.run`.
         note: takes a line that the user should read, but that is no error.
 
     Raises:
         BundleError, ModelError, GalleryError: nothing can be recognised with these files.
-        DataError: such a share of strangers cannot be known with this bundle.
+        DataError: such a share of strangers cannot be known with this bundle, or faces are to be
+            blurred with one that finds none.
         CameraError: the source cannot be opened, or stopped for good.
         StorageError: an output cannot be written, or is the source.
         MissingExtra: this OpenCV has no window.
@@ -71,21 +78,34 @@ def watch(
     if Path(source).resolve() in [Path(p).resolve() for p in (outputs.video, outputs.events) if p]:
         raise StorageError(f"expected another output than the source {source}: name a new file")
     checked = Bundle(bundle)
-    recogniser = load(checked, gallery, threads, strangers, missed)
+    if blur_unknown and checked.manifest.task != "faces":
+        raise DataError(
+            f"expected a bundle for faces with --blur-unknown. {checked.path} is for task "
+            f"{checked.manifest.task}, and finds none: leave it out"
+        )
+    recogniser = load(checked, gallery, threads, strangers, missed, key)
     nobody = checked.manifest.task == "faces" and gallery is None and not checked.gallery.exists()
     if note and nobody:
         note(f"nobody is enrolled in {checked.path}, so everybody is unknown: edgecnn enroll")
     if strangers is not None and not nobody:
-        said = _strangers(checked, gallery or checked.gallery, strangers)
+        said = _strangers(checked, gallery or checked.gallery, strangers, key)
         if note:
             note(said)
     with ExitStack() as stack:
         opened = stack.enter_context(closing(open_source(source, stop)))
         sinks = [stack.enter_context(closing(sink)) for sink in _sinks(outputs, opened, stop)]
-        return run(opened, recogniser, sinks, max_frames=max_frames, stop=stop, stats=stats)
+        return run(
+            opened,
+            recogniser,
+            sinks,
+            max_frames=max_frames,
+            stop=stop,
+            stats=stats,
+            veil=Veil() if blur_unknown else None,
+        )
 
 
-def _strangers(bundle: Bundle, gallery: Path, rate: float) -> str:
+def _strangers(bundle: Bundle, gallery: Path, rate: float, key: Key | None) -> str:
     """What can be said of strangers with the people who are enrolled at the start.
 
     Raises:
@@ -97,7 +117,7 @@ def _strangers(bundle: Bundle, gallery: Path, rate: float) -> str:
             f"{bundle.path} has no cohort, so that {one_in(rate)} strangers is a guess by its one "
             "threshold: convert the run of its embedder again"
         )
-    with Gallery(gallery, fingerprint(bundle)) as people:
+    with Gallery(gallery, fingerprint(bundle), key=key) as people:
         index = people.index()
     if not len(index):
         return f"nobody is enrolled in {gallery}, so no stranger can get a name"

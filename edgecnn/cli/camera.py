@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgecnn.cli.key_options import key_options
 from edgecnn.cli.options import (
+    blur_option,
     gallery_option,
     missed_option,
     strangers_option,
@@ -19,6 +21,7 @@ from edgecnn.cli.options import (
 
 if TYPE_CHECKING:
     from edgecnn.camera.pipeline import Stats
+    from edgecnn.faces.vault import Key
 
 
 @click.command()
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     help="A camera's number, /dev/videoN, a video FILE, a FOLDER of pictures, rtsp:// or http://.",
 )
 @gallery_option
+@key_options
 @click.option(
     "--out-video",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 )
 @click.option("--events", help="Append one JSON line a face and frame to this file; - prints them.")
 @click.option("--window", is_flag=True, help="Show the picture; q ends. Needs opencv-python.")
+@blur_option
 @click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
 @strangers_option
 @missed_option
@@ -44,9 +49,11 @@ def command(
     bundle: Path,
     source: str,
     gallery: Path | None,
+    key: Key | None,
     out_video: Path | None,
     events: str | None,
     window: bool,
+    blur_unknown: bool,
     max_frames: int | None,
     strangers: float | None,
     missed: float | None,
@@ -64,6 +71,7 @@ def command(
       edgecnn camera my-bundle --source 0 --events -
       edgecnn camera my-bundle --source party.mp4 --out-video names.mp4
       edgecnn camera my-bundle --source 0 --strangers 1/10000
+      edgecnn camera my-bundle --source 0 --out-video hall.mp4 --blur-unknown
     """
     from edgecnn.camera.app import Outputs, watch
     from edgecnn.camera.pipeline import Stats
@@ -77,6 +85,8 @@ def command(
             source,
             outputs,
             gallery=gallery,
+            key=key,
+            blur_unknown=blur_unknown,
             threads=threads,
             strangers=strangers,
             missed=missed,
