@@ -41,10 +41,14 @@ def storing(what: str | Path) -> Iterator[None]:
 
 
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
+def whole_file(path: str | Path, mode: int = 0o644) -> Iterator[Path]:
     """A temporary name beside ``path`` that becomes ``path`` when the block ends well.
 
-    The name keeps ``path``'s suffix, since some writers choose their format by it.
+    The name keeps ``path``'s suffix, since some writers choose their format by it. Until it is
+    whole, its owner alone can read it. Once the block has ended, a lost power supply loses nothing.
+
+    Args:
+        mode: permissions of the file.
 
     Raises:
         StorageError: the file could not be written; ``path`` is as it was before.
@@ -61,10 +65,20 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             yield draft
             with open(draft, "rb") as f:
                 os.fsync(f.fileno())
-            draft.chmod(0o644)
+            draft.chmod(mode)
             os.replace(draft, path)
+            _sync_folder(path.parent)
         finally:
             draft.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the disk keep what a folder's files are called."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
 BOARD_TESTS = (
     "bundle", "camera", "cli_camera", "cli_doctor", "cli_people", "devices", "errors",
-    "events", "faces", "images", "runtime", "storage",
+    "events", "faces", "images", "privacy", "runtime", "storage",
 )  # fmt: skip
 """``tests/test_NAME*.py`` that a board's install can run."""
 

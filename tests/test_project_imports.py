@@ -20,7 +20,7 @@ FLOORS = (
     {"edgecnn.runtime"},
     {"edgecnn.bundle"},
     {"edgecnn.faces", "edgecnn.classify", "edgecnn.report"},
-    {"edgecnn.events", "edgecnn.data"},
+    {"edgecnn.events", "edgecnn.data", "edgecnn.privacy"},
     {"edgecnn.camera"},
     {"edgecnn.training", "devices"},
     {"converters"},
@@ -31,6 +31,7 @@ FLOORS = (
 
 BOARD = {
     "errors", "storage", "images", "events", "runtime", "bundle", "classify", "faces", "camera",
+    "privacy",
 }  # fmt: skip
 BOARD_PACKAGES = {"numpy", "cv2", "ai_edge_litert", "tflite_runtime"}
 BOARD_EXTRAS = {"cryptography"}

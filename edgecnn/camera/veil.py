@@ -14,9 +14,12 @@ import numpy as np
 from edgecnn.faces.types import Recognition
 from edgecnn.images import Floats, Image
 
-CELLS = 4
-"""Cells across the shorter side of what is blurred. Chosen by measurement: see
-:func:`blur` and ``docs/privacy.md``."""
+CELLS = 3
+"""Cells across the shorter side of what is blurred. Measured with our own embedder, told where the
+eyes were, on 240 photos of 60 people (CelebA): the nearest sharp photo is of the same person for
+89 % of sharp faces, and for 1.2 % behind 2, 3 or 8 cells, by chance 1.3 %. The more cells, the more
+hair and background tell: among other blurred photos it is so for 3, 5, 9, 12 and 15 % behind 2, 3,
+4, 8 and 12 cells. From 6 cells on our detector finds a face again in every third."""
 
 WIDER = 0.35
 """Of the box's width and height, added on each side: hair, ears and chin tell people apart too."""
@@ -44,30 +47,25 @@ def blur(image_bgr: Image, boxes_xyxy: Iterable[Floats]) -> Image:
     picture = image_bgr.copy()
     height, width = picture.shape[:2]
     for box in boxes_xyxy:
-        left, top, right, bottom = _widened(box, (width, height))
+        wide = _widened(box)
+        left, top = (max(0, int(edge)) for edge in np.floor(wide[:2]))
+        right, bottom = (
+            min(w, int(e)) for w, e in zip((width, height), np.ceil(wide[2:]), strict=True)
+        )
         if right <= left or bottom <= top:
             continue
-        region = image_bgr[top:bottom, left:right]
-        side = min(right - left, bottom - top)
-        cells_wh = [
-            min(length, max(1, round(length / side * CELLS)))
-            for length in (right - left, bottom - top)
-        ]
-        few = cv2.resize(region, cells_wh, interpolation=cv2.INTER_AREA)
-        patch = cv2.resize(few, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
-        picture[top:bottom, left:right] = patch
+        # Of the whole face: what is cut off by the picture's edge must not make the cells smaller.
+        cell = max(1.0, float((wide[2:] - wide[:2]).min()) / CELLS)
+        size_wh = right - left, bottom - top
+        cells_wh = [max(1, round(length / cell)) for length in size_wh]
+        few = cv2.resize(image_bgr[top:bottom, left:right], cells_wh, interpolation=cv2.INTER_AREA)
+        picture[top:bottom, left:right] = cv2.resize(few, size_wh, interpolation=cv2.INTER_LINEAR)
     return picture
 
 
-def _widened(box_xyxy: Floats, size_wh: tuple[int, int]) -> tuple[int, int, int, int]:
-    left, top, right, bottom = (float(edge) for edge in box_xyxy)
-    dx, dy = WIDER * (right - left), WIDER * (bottom - top)
-    return (
-        max(0, int(np.floor(left - dx))),
-        max(0, int(np.floor(top - dy))),
-        min(size_wh[0], int(np.ceil(right + dx))),
-        min(size_wh[1], int(np.ceil(bottom + dy))),
-    )
+def _widened(box_xyxy: Floats) -> Floats:
+    size = box_xyxy[2:] - box_xyxy[:2]
+    return np.concatenate([box_xyxy[:2] - WIDER * size, box_xyxy[2:] + WIDER * size])
 
 
 class Veil:

@@ -12,6 +12,7 @@ import click
 
 from edgecnn.cli.key_options import key_options
 from edgecnn.cli.options import gallery_option, json_option
+from edgecnn.cli.people_forget import forget, traces
 from edgecnn.cli.people_key import decrypt, encrypt, rekey
 from edgecnn.cli.place import place_of
 
@@ -44,7 +45,7 @@ def command() -> None:
     """
 
 
-for _subcommand in (encrypt, decrypt, rekey):
+for _subcommand in (forget, traces, encrypt, decrypt, rekey):
     command.add_command(_subcommand)
 
 
@@ -91,24 +92,6 @@ def rename(bundle: Path, gallery: Path | None, key: Key | None, old: str, new: s
     with _open(bundle, gallery, key) as opened:
         opened.rename(old, new)
     click.echo(f"{old} is {new} now")
-
-
-@command.command()
-@_where
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
-def forget(bundle: Path, gallery: Path | None, key: Key | None, names: tuple[str, ...]) -> None:
-    """Remove people, and every trace of them from the gallery's file.
-
-    With them go the look-alikes taught as not them, and an adaptation, which was fitted to them.
-    Photos, exports and copies that you made stand elsewhere and stay.
-
-    \b
-    Example:
-      edgecnn people forget my-bundle Ann
-    """
-    with _open(bundle, gallery, key) as opened:
-        count = opened.forget(*names)
-    click.echo(f"forgotten: {', '.join(names)} ({count} embeddings)")
 
 
 @command.command("export")

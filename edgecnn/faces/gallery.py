@@ -94,6 +94,11 @@ class Gallery:
         with self._file.faults():
             return self._file.schema == ENCRYPTED
 
+    def cells(self) -> list[bytes]:
+        """Everything that stands in the file, cell by cell, as it is stored."""
+        with self._file.reading():
+            return rows.cells(self._file)
+
     def people(self) -> list[Person]:
         """Everybody, by name."""
         with self._file.reading():

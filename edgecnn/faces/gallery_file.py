@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,6 +76,8 @@ class GalleryFile:
                 for pragma in ("secure_delete=ON", "synchronous=EXTRA", "foreign_keys=ON",
                                "temp_store=MEMORY"):  # fmt: skip
                     self._db.execute(f"PRAGMA {pragma}")
+                if self._journal.exists():
+                    self._clear_up()
                 self._check()
         except BaseException:
             self._db.close()
@@ -84,6 +86,17 @@ class GalleryFile:
     def close(self) -> None:
         """Close the file; nothing is pending."""
         self._db.close()
+
+    @property
+    def _journal(self) -> Path:
+        return Path(f"{self.path}-journal")
+
+    def _clear_up(self) -> None:
+        """A process was killed amid a change, or is at one: the journal may hold the forgotten."""
+        self._db.execute("PRAGMA journal_mode=PERSIST")
+        # Where it may not be written to, or whoever is at it goes on for long, it is not ours.
+        with suppress(StorageError, GalleryError):
+            self._overwrite_journal()
 
     def _touch(self) -> None:
         if not (self._create and self._expected):
@@ -233,18 +246,18 @@ class GalleryFile:
             self._overwrite_journal()
 
     def _overwrite_journal(self) -> None:
-        journal = Path(f"{self.path}-journal")
-        with self.faults(), storing(journal):
-            self._db.execute("BEGIN EXCLUSIVE")  # so that nobody else is using it
+        with self.faults(), storing(self._journal):
             try:
-                if journal.exists():
-                    with open(journal, "r+b") as file:
-                        file.write(bytes(journal.stat().st_size))
+                self._db.execute("BEGIN EXCLUSIVE")  # so that nobody else is using it
+                if self._journal.exists():
+                    with open(self._journal, "r+b") as file:
+                        file.write(bytes(self._journal.stat().st_size))
                         file.flush()
                         os.fsync(file.fileno())
             finally:
-                self._db.execute("COMMIT")
-            self._db.execute("PRAGMA journal_mode=DELETE")
+                if self._db.in_transaction:
+                    self._db.execute("COMMIT")
+                self._db.execute("PRAGMA journal_mode=DELETE")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

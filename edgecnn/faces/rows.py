@@ -129,7 +129,10 @@ def of(file: GalleryFile, table: str, person: int | None = None) -> list[Row]:
 def read(file: GalleryFile, table: str) -> list[Sample]:
     """All samples of one of :data:`TABLES`, by person and in the order in which they came."""
     names = people(file)
-    rows = sorted(of(file, table), key=lambda row: (names[row.person], row.id))
+    rows = of(file, table)
+    if any(row.person not in names for row in rows):
+        raise sqlite3.DatabaseError("an embedding of nobody")
+    rows.sort(key=lambda row: (names[row.person], row.id))
     return [
         Sample(names[row.person], vector(row.vector), row.quality, row.source, row.created)
         for row in rows
@@ -167,6 +170,19 @@ def remove(file: GalleryFile, sample: Sample) -> int:
     blob = _blob(file, sample.embedding)
     mine = of(file, "embeddings", known(file, sample.name))
     return drop(file, "embeddings", [row.id for row in mine if row.vector == blob])
+
+
+def cells(file: GalleryFile) -> list[bytes]:
+    """Texts and blobs of all tables, as they are stored."""
+    tables = {"meta": "value", "people": "name, folded", "adaptation": "map, facts"}
+    tables |= dict.fromkeys(TABLES, "vector, source")
+    there = {name for (name,) in file.rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return [
+        cell if isinstance(cell, bytes) else str(cell).encode()
+        for table in tables.keys() & there
+        for row in file.rows(f"SELECT {tables[table]} FROM {table}")
+        for cell in row
+    ]
 
 
 def drop(file: GalleryFile, table: str, numbers: Iterable[int]) -> int:
