@@ -161,7 +161,7 @@ def test_what_cannot_be_done_changes_nothing(tmp_path, names, also, error):
 
 def test_a_name_that_random_bytes_hold_is_not_taken_for_her(tmp_path):
     cells = [b"xxAnnyy", b"Annabel"]
-    name = module.Traces.of("Ann").names(text=False, short=3)
+    name = module.Traces.of("Ann")
     assert module._unexplained(b"..xxAnnyy..Annabel..", name, cells) == 0
     assert module._unexplained(b"..xxAnnyy..Anna..", name, cells) == 1
     assert module._unexplained(b"Ann", name, []) == 1

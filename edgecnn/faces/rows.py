@@ -115,12 +115,13 @@ def dimension(file: GalleryFile) -> int:
 def of(file: GalleryFile, table: str, person: int | None = None) -> list[Row]:
     """The rows of one of :data:`TABLES`, in the order in which they came: a person's, or all."""
     columns = "SELECT id, person, vector, quality, source, created FROM"
+    size = dimension(file) * 4
     some, values = ("", ()) if person is None else ("WHERE person = ?", (person,))
     found = []
     for sealed in map(Row._make, file.rows(f"{columns} {table} {some} ORDER BY id", *values)):
         blob = file.vault.open(sealed.vector, *sealed.place(table, "vector"))
         source = file.vault.open_text(sealed.source, *sealed.place(table, "source"))
-        if len(blob) != dimension(file) * 4:
+        if len(blob) != size:
             raise sqlite3.DatabaseError("an embedding of another length")
         found.append(sealed._replace(vector=blob, source=source))
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,18 +102,17 @@ def _search_gallery(
         data = path.read_bytes()
         report.files, report.size = report.files + 1, report.size + len(data)
         left = [p for p in gone if p in data and not any(p in cell for cell in cells)]
-        names = sum(_unexplained(data, t.names(text=False, short=3), cells) for t in traces)
+        names = sum(_unexplained(data, t, cells) for t in traces)
         if names:
             report.hits.append(Hit(path, "the name", names))
         if left:
             report.hits.append(Hit(path, "an embedding", len(left)))
 
 
-def _unexplained(data: bytes, name: re.Pattern[bytes], cells: Sequence[bytes]) -> int:
+def _unexplained(data: bytes, traces: Traces, cells: Sequence[bytes]) -> int:
     """How often a name stands where no cell has it."""
-    holders = [(cell, match.start()) for cell in cells for match in name.finditer(cell)]
-    places = [match.start() for match in name.finditer(data)]
+    holders = [(cell, i) for cell in cells for i in traces.in_bytes(cell, short=3)]
     return sum(
         not any(at >= i and data[at - i : at - i + len(cell)] == cell for cell, i in holders)
-        for at in places
+        for at in traces.in_bytes(data, short=3)
     )

@@ -77,6 +77,7 @@ class Traces:
         found |= {p for t in texts for p in pieces(t, max(PIECE, len(t) // 4), 2 * PIECE)}
         return cls(composed(name), tuple(sorted(found)))
 
+    @cached_property
     def spellings(self) -> list[bytes]:
         """The name as programs write it: UTF-8 and 16, accents joined or not, in JSON, in a URL."""
         forms = {self.name, folded(self.name), self.name.upper(), self.name.lower()}
@@ -87,29 +88,32 @@ class Traces:
             upper = re.sub(r"\\u[0-9a-f]{4}", lambda m: "\\u" + m.group()[2:].upper(), escaped)
             texts = {form, escaped, upper, quote(form), html.escape(form)}
             found |= {text.encode() for text in texts} | {form.encode("utf-16-le")}
-        return sorted(found, key=len, reverse=True)  # the longest that fits is what is there
+        return sorted(found)
 
-    def in_text(self, text: bytes) -> int:
-        """How often the name stands in a text, by itself: *Ann* does not in *Annabel*."""
-        return len(self._text.findall(text))
+    def in_text(self, text: bytes) -> set[int]:
+        """Where the name stands in a text, by itself: *Ann* does not in *Annabel*."""
+        lower, found = text.lower(), set()
+        for spelling in {s.lower() for s in self.spellings}:
+            for at in _places(lower, spelling):
+                before, after = lower[at - 1 : at] if at else b"", lower[at + len(spelling) :][:1]
+                if not (_LETTER.match(before) or _LETTER.match(after)):
+                    found.add(at)
+        return found
 
-    @cached_property
-    def _text(self) -> re.Pattern[bytes]:
-        letter = rb"[A-Za-z\x80-\xff]"
-        names = b"|".join(map(re.escape, self.spellings()))
-        return re.compile(b"(?<!%b)(?:%b)(?!%b)" % (letter, names, letter), re.IGNORECASE)
+    def in_bytes(self, data: bytes, short: int = SHORT) -> set[int]:
+        """Where it stands in what is no text: anywhere, names of fewer bytes between quotes."""
+        names = [s if len(s) >= short else b'"%b"' % s for s in self.spellings]
+        return {at for name in names for at in _places(data, name)}
 
-    def names(self, text: bool, short: int = SHORT) -> re.Pattern[bytes]:
-        """What finds the name in a file.
 
-        Args:
-            text: it is one, so that there are words; else any place counts.
-            short: names of fewer bytes count in binary files between quotes alone.
-        """
-        if text:
-            return self._text
-        names = [s if len(s) >= short else b'"%b"' % s for s in self.spellings()]
-        return re.compile(b"|".join(map(re.escape, names)))
+_LETTER = re.compile(rb"[A-Za-z\x80-\xff]")
+
+
+def _places(data: bytes, wanted: bytes) -> Iterator[int]:
+    at = data.find(wanted)
+    while at >= 0:
+        yield at
+        at = data.find(wanted, at + 1)
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,7 @@ def search(files: Sequence[Path], traces: Sequence[Traces], roots: Sequence[Path
     for path in files:
         report.media += path.suffix.lower() in MEDIA
         named = os.fsencode("/".join(_below(path, roots)))
-        if count := sum(t.in_text(named) for t in traces):
+        if count := sum(len(t.in_text(named)) for t in traces):
             report.hits.append(Hit(path, "the name, in its path", count))
         if path.suffix.lower() in CLOSED:
             report.closed.append((path, "what it holds is packed"))
@@ -213,14 +217,13 @@ def _below(path: Path, roots: Sequence[Path]) -> tuple[str, ...]:
 
 def _count(path: Path, traces: Sequence[Traces]) -> tuple[int, int]:
     names = embeddings = 0
-    patterns: list[re.Pattern[bytes]] = []
+    text: bool | None = None
     for window, low, high in _windows(path):
-        if not patterns:
+        if text is None:
             text = b"\0" not in window[: 1 << 16]
-            patterns = [t.names(text) for t in traces]
-        for pattern in patterns:
-            names += sum(low <= m.start() < high for m in pattern.finditer(window))
         for t in traces:
+            places = t.in_text(window) if text else t.in_bytes(window)
+            names += sum(low <= at < high for at in places)
             embeddings += sum(low <= window.find(piece, low) < high for piece in t.pieces)
     return names, embeddings
 
