@@ -95,8 +95,9 @@ class Traces:
         lower, found = text.lower(), set()
         for spelling in {s.lower() for s in self.spellings}:
             for at in _places(lower, spelling):
-                before, after = lower[at - 1 : at] if at else b"", lower[at + len(spelling) :][:1]
-                if not (_LETTER.match(before) or _LETTER.match(after)):
+                end = at + len(spelling)
+                around = lower[max(0, at - 1) : at], lower[end : end + 1]
+                if not any(map(_LETTER.match, around)):
                     found.add(at)
         return found
 
