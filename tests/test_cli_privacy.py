@@ -135,6 +135,15 @@ def test_there_are_no_faces_to_blur_in_an_images_bundle(edgecnn, tmp_path, monke
     assert "expected a bundle for faces with --blur-unknown" in err
 
 
+def test_a_tape_of_blurred_faces_is_refused(edgecnn, textured, tmp_path):
+    bundle, clip = textured
+    tape = tmp_path / "a.tape"
+    record = ("camera", bundle.path, "--source", clip, "--record", tape, "--blur-unknown")
+    code, _, err = edgecnn(*record)
+    assert code == 2 and err.count("\n") == 1 and "a tape holds faces as they are" in err
+    assert not tape.exists()
+
+
 def test_no_picture_is_stored_unless_asked(edgecnn, textured, tmp_path, monkeypatch, clean_user):
     bundle, clip = textured
     place = tmp_path / "place"

@@ -34,7 +34,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
 
 
 def test_a_private_file_is_private_from_the_start(tmp_path: Path) -> None:
-    with whole_file(tmp_path / "a.json", 0o600) as draft:
+    with whole_file(tmp_path / "a.json", mode=0o600) as draft:
         assert draft.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o600
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgecnn.bundle import Bundle
 from edgecnn.camera.pipeline import Sink, Stats, load, run
-from edgecnn.camera.sources import Source, open_source
+from edgecnn.camera.sources import Mode, Newest, Source, open_source
 from edgecnn.camera.veil import Veil
 from edgecnn.errors import DataError, StorageError
 from edgecnn.faces.cohort import Cohort
@@ -32,11 +32,13 @@ class Outputs:
         video: an annotated ``.mp4`` or ``.avi``.
         events: a file of JSON lines, or ``-`` for the standard output.
         window: show the annotated frames on the screen.
+        tape: the frames as they came, ``.tape``, to be watched again.
     """
 
     video: Path | None = None
     events: str | None = None
     window: bool = False
+    tape: Path | None = None
 
 
 def watch(
@@ -51,6 +53,7 @@ def watch(
     key: Key | None = None,
     max_frames: int | None = None,
     blur_unknown: bool = False,
+    mode: Mode | None = None,
     stop: threading.Event | None = None,
     stats: Stats | None = None,
     note: Callable[[str], object] | None = None,
@@ -63,25 +66,32 @@ def watch(
         strangers, missed, key: see :func:`edgecnn.camera.pipeline.load`.
         blur_unknown: no output gets the face of anybody without a name; see
             :mod:`edgecnn.camera.veil`.
+        mode: what is asked of a camera; see :func:`edgecnn.camera.sources.open_source`.
         stats: counted into; see :func:`edgecnn.camera.pipeline.run`.
         note: takes a line that the user should read, but that is no error.
 
     Raises:
         BundleError, ModelError, GalleryError: nothing can be recognised with these files.
         DataError: such a share of strangers cannot be known with this bundle, or faces are to be
-            blurred with one that finds none.
-        CameraError: the source cannot be opened, or stopped for good.
+            blurred with one that finds none, or on a tape.
+        CameraError: the source cannot be opened, or ``mode`` is not for its kind.
         StorageError: an output cannot be written, or is the source.
         MissingExtra: this OpenCV has no window.
     """
     stop = stop or threading.Event()
-    if Path(source).resolve() in [Path(p).resolve() for p in (outputs.video, outputs.events) if p]:
+    written = [Path(p).resolve() for p in (outputs.video, outputs.events, outputs.tape) if p]
+    if Path(source).resolve() in written:
         raise StorageError(f"expected another output than the source {source}: name a new file")
     checked = Bundle(bundle)
     if blur_unknown and checked.manifest.task != "faces":
         raise DataError(
             f"expected a bundle for faces with --blur-unknown. {checked.path} is for task "
             f"{checked.manifest.task}, and finds none: leave it out"
+        )
+    if blur_unknown and outputs.tape:
+        raise DataError(
+            "expected --blur-unknown without --record: a tape holds faces as they are, to give the "
+            "same again; leave one of them out, or record with --out-video"
         )
     recogniser = load(checked, gallery, threads, strangers, missed, key)
     nobody = checked.manifest.task == "faces" and gallery is None and not checked.gallery.exists()
@@ -92,8 +102,8 @@ def watch(
         if note:
             note(said)
     with ExitStack() as stack:
-        opened = stack.enter_context(closing(open_source(source, stop)))
-        sinks = [stack.enter_context(closing(sink)) for sink in _sinks(outputs, opened, stop)]
+        opened = stack.enter_context(closing(open_source(source, stop, mode=mode, note=note)))
+        sinks = [stack.enter_context(closing(sink)) for sink in _sinks(outputs, opened, stop, note)]
         return run(
             opened,
             recogniser,
@@ -129,7 +139,12 @@ def _strangers(bundle: Bundle, gallery: Path, rate: float, key: Key | None) -> s
     )
 
 
-def _sinks(outputs: Outputs, source: Source, stop: threading.Event) -> Iterator[Sink]:
+def _sinks(
+    outputs: Outputs,
+    source: Source,
+    stop: threading.Event,
+    note: Callable[[str], object] | None,
+) -> Iterator[Sink]:
     if outputs.window:
         from edgecnn.camera.sinks.window import WindowSink
 
@@ -137,7 +152,14 @@ def _sinks(outputs: Outputs, source: Source, stop: threading.Event) -> Iterator[
     if outputs.events is not None:
         from edgecnn.camera.sinks.events import EventSink
 
-        yield EventSink(outputs.events)
+        events = EventSink(outputs.events)
+        if isinstance(source, Newest):
+            source.tell(events.source_changed)
+        yield events
+    if outputs.tape is not None:
+        from edgecnn.camera.sinks.tape import TapeSink
+
+        yield TapeSink(outputs.tape, source.name, source.fps, note)
     if outputs.video is not None:
         from edgecnn.camera.sinks.video import VideoSink
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgecnn.cli.camera_mode import mode_options
 from edgecnn.cli.key_options import key_options
 from edgecnn.cli.options import (
     blur_option,
@@ -21,6 +22,7 @@ from edgecnn.cli.options import (
 
 if TYPE_CHECKING:
     from edgecnn.camera.pipeline import Stats
+    from edgecnn.camera.sources import Mode
     from edgecnn.faces.vault import Key
 
 
@@ -29,14 +31,22 @@ if TYPE_CHECKING:
 @click.option(
     "--source",
     default="0",
-    help="A camera's number, /dev/videoN, a video FILE, a FOLDER of pictures, rtsp:// or http://.",
+    help="A camera's number, /dev/videoN, csi for a Pi's own, a video FILE, a .tape, a FOLDER of "
+    "pictures, rtsp:// or http://.",
 )
+@mode_options
 @gallery_option
 @key_options
 @click.option(
     "--out-video",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Record the annotated picture to this .mp4 or .avi.",
+)
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Record the frames as they come, faces as they are, to this .tape, which --source gives "
+    "again exactly.",
 )
 @click.option("--events", help="Append one JSON line a face and frame to this file; - prints them.")
 @click.option("--window", is_flag=True, help="Show the picture; q ends. Needs opencv-python.")
@@ -48,9 +58,11 @@ if TYPE_CHECKING:
 def command(
     bundle: Path,
     source: str,
+    mode: Mode,
     gallery: Path | None,
     key: Key | None,
     out_video: Path | None,
+    record: Path | None,
     events: str | None,
     window: bool,
     blur_unknown: bool,
@@ -63,8 +75,8 @@ def command(
 
     Whoever may as well be a stranger is unknown: of the visits of strangers, one in N may end with
     a name. The more people are enrolled, the more it takes. A face whose looks do not suffice has
-    no name yet. A live camera's newest frame comes first; of a file, no frame is left out. Ctrl-C
-    ends and keeps what was recorded.
+    no name yet. A live camera's newest frame comes first, and one that stops is opened again until
+    it is back; of a file, no frame is left out. Ctrl-C ends and keeps what was recorded.
 
     \b
     Example:
@@ -72,13 +84,14 @@ def command(
       edgecnn camera my-bundle --source party.mp4 --out-video names.mp4
       edgecnn camera my-bundle --source 0 --strangers 1/10000
       edgecnn camera my-bundle --source 0 --out-video hall.mp4 --blur-unknown
+      edgecnn camera my-bundle --source 0 --size 1280x720 --record evening.tape
     """
     from edgecnn.camera.app import Outputs, watch
     from edgecnn.camera.pipeline import Stats
 
     stats, stop = Stats(), threading.Event()
     _stop_on_signals(stop)
-    outputs = Outputs(out_video, events, window)
+    outputs = Outputs(out_video, events, window, record)
     try:
         watch(
             bundle,
@@ -91,6 +104,7 @@ def command(
             strangers=strangers,
             missed=missed,
             max_frames=max_frames,
+            mode=mode,
             stop=stop,
             stats=stats,
             note=lambda line: click.echo(f"edgecnn: {line}", err=True),

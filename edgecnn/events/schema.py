@@ -4,16 +4,21 @@ An event is a flat JSON object. Every one has
 
 =============  ==================================================================================
 ``schema``     1; a new number when a key changes its meaning or goes (a new key keeps it)
-``event``      ``"face"`` or ``"label"``
+``event``      ``"face"``, ``"label"`` or ``"source"``
 ``time``       when the picture was taken, ISO 8601 in UTC with milliseconds; for a file, when it
                was read
 ``source``     what was watched, credentials masked
+=============  ==================================================================================
+
+A face or a label also has
+
+=============  ==================================================================================
 ``frame``      number of the frame, from 0; a live source leaves out those it had no time for
 ``at_s``       seconds since the source began; in a file the place in the recording
 ``latency_ms`` from the picture's arrival to the event
 =============  ==================================================================================
 
-A face event, one a face and frame, also has
+A face event, one a face and frame, has moreover
 
 ===========  ====================================================================================
 ``track``    number of the track: the same face keeps it from frame to frame
@@ -30,6 +35,14 @@ A label event (an ``images`` bundle), one a frame, has instead
 ``label``        the class, or null where no class reached the threshold
 ``probability``  of the most probable class, 0…1
 ===============  ================================================================================
+
+A source event, one when a live source stops and one when it is back, has ``state``, ``"lost"`` or
+``"back"``, and
+
+==========  =====================================================================================
+``reason``  lost: why, in words
+``away_s``  back: seconds that it was away
+==========  =====================================================================================
 
 >>> {"schema": 1, "event": "face", "time": "2026-05-04T09:30:00.125+00:00", "source": "/dev/video0",
 ...  "frame": 42, "at_s": 1.4, "track": 3, "name": "Ann", "decided": true,
@@ -76,7 +89,7 @@ def events_of(
         taken_at: when the picture was taken, with a time zone.
     """
     shared: Event = {
-        "time": taken_at.astimezone(timezone.utc).isoformat(timespec="milliseconds"),
+        "time": _utc(taken_at),
         "source": source,
         "frame": frame,
         "at_s": round(at_s, 3),
@@ -88,6 +101,28 @@ def events_of(
     return [
         {"schema": SCHEMA, "event": "face", **shared, **_face(face), **latency} for face in outcome
     ]
+
+
+def source_lost(source: str, reason: str, at: datetime) -> Event:
+    """A live source stopped.
+
+    Args:
+        at: when that was noticed, with a time zone.
+    """
+    return {**_of_source(source, at), "state": "lost", "reason": reason}
+
+
+def source_back(source: str, away_s: float, at: datetime) -> Event:
+    """A live source gives frames again; ``at`` as above."""
+    return {**_of_source(source, at), "state": "back", "away_s": round(away_s, 1)}
+
+
+def _of_source(source: str, at: datetime) -> Event:
+    return {"schema": SCHEMA, "event": "source", "time": _utc(at), "source": source}
+
+
+def _utc(time: datetime) -> str:
+    return time.astimezone(timezone.utc).isoformat(timespec="milliseconds")
 
 
 def _face(face: Recognition) -> Event:

@@ -74,7 +74,7 @@ def export_people(gallery: Gallery, path: str | Path) -> int:
             "facts": adaptation.facts,
         },
     }
-    with whole_file(path, 0o600) as draft:
+    with whole_file(path, mode=0o600) as draft:
         draft.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return len(people)
 

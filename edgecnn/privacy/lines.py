@@ -85,7 +85,7 @@ def rewrite(path: Path, keep: Callable[[Event], bool]) -> int:
             size = old.tell()
         if not gone:
             return 0
-        with whole_file(path, before.st_mode & 0o777) as draft:
+        with whole_file(path, mode=before.st_mode & 0o777) as draft:
             with open(path, "rb") as old, open(draft, "wb") as new:
                 new.writelines(line for line in old if _stays(line, keep))
             os.chown(draft, before.st_uid, before.st_gid)
