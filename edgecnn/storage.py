@@ -89,12 +89,12 @@ def whole_file(path: str | Path, *, mode: int = 0o644) -> Iterator[Path]:
                 os.fsync(f.fileno())
             draft.chmod(mode)
             os.replace(draft, path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             draft.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Have the disk keep what a folder's files are called."""
     handle = os.open(folder, os.O_RDONLY)
     try:

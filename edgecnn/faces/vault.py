@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgecnn.errors import GalleryError, StorageError, needs
+from edgecnn.storage import sync_folder
 
 FILE, PASSPHRASE = "file", "passphrase"
 
@@ -94,6 +95,7 @@ def new_key(path: str | Path) -> Key:
             file.write(base64.b64encode(key.secret) + b"\n")
             file.flush()
             os.fsync(file.fileno())
+        sync_folder(Path(path).parent)  # what it encrypts must not be there without it
     except OSError as e:
         raise StorageError(
             f"could not make the key file {path} ({e.strerror}): choose another place"
