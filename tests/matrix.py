@@ -26,7 +26,7 @@ BOARD_TESTS = (
 """``tests/test_NAME*.py`` that a board's install can run."""
 
 PARTS = {
-    "board": ("-e .[encrypt]", "pytest>=8.3"),
+    "board": ("-e .[mqtt,metrics,encrypt]", "pytest>=8.3"),
     "workstation": ("-e .[dev,demo]",),
 }
 """Part to what pip installs."""

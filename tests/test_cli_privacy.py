@@ -11,7 +11,9 @@ from camera_tools import make_video
 from face_doubles import ANN, BOB
 
 from edgecnn.camera import app
+from edgecnn.camera.sinks.receivers import default_folder
 from edgecnn.camera.sources import open_source
+from edgecnn.events.queue import DiskQueue
 
 EVENT = '{"schema": 1, "event": "face", "time": "%s", "name": "%s"}\n'
 
@@ -65,6 +67,15 @@ def test_forget_takes_events_along_and_tells_what_is_left(edgecnn, enrolled, eve
     (photos / "Ann.png").unlink()
     code, out, _ = edgecnn("people", "traces", "Ann", events, photos)
     assert code == 0 and out.endswith("nothing is left\n")
+
+
+def test_forget_looks_at_the_queues_in_the_state_folder_by_itself(edgecnn, enrolled):
+    path = default_folder() / "mqtt.queue.sqlite"
+    queue = DiskQueue(path)
+    queue.append([{"event": "arrived", "name": "Ann"}])
+    queue.close()
+    code, out, _ = edgecnn("people", "forget", enrolled.path, "Ann")
+    assert code == 0 and f"{path}: 1 events taken out" in out
 
 
 def test_traces_of_a_name_from_before(edgecnn, events):

@@ -16,16 +16,15 @@ from camera_tools import face
 from edgecnn.errors import StorageError
 from edgecnn.events import schema
 from edgecnn.events.jsonl import JsonLines
-from edgecnn.events.schema import Event, Label, events_of, source_back, source_lost
+from edgecnn.events.schema import Event, Label, events_of, moment_of, source_back, source_lost
 from edgecnn.faces.types import Recognition
 
 NOON = datetime(2026, 5, 4, 12, 0, 0, 125_400, tzinfo=timezone(timedelta(hours=2)))
 
 
 def of(outcome: list[Recognition] | Label) -> list[Event]:
-    return events_of(
-        outcome, taken_at=NOON, source="clip.mp4", frame=7, at_s=0.28004, latency_ms=38.249
-    )
+    moment = moment_of(taken_at=NOON, source="clip.mp4", frame=7, at_s=0.28004, latency_ms=38.249)
+    return events_of(outcome, moment)
 
 
 def test_a_face_event_has_exactly_these_keys_and_values() -> None:
@@ -157,5 +156,4 @@ def test_a_full_disk_is_one_line() -> None:
     lines = JsonLines("/dev/full")
     with pytest.raises(StorageError, match="No space left"):
         lines.write({"a": 1})
-    with pytest.raises(StorageError, match="No space left"):
-        lines.close()
+    lines.close()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edgecnn.errors import DataError, GalleryError
+from edgecnn.events.queue import DiskQueue
 from edgecnn.faces.exchange import export_people
 from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.types import Sample
@@ -131,13 +132,24 @@ def test_other_files_are_searched_and_events_written_anew(tmp_path):
             db.execute("INSERT INTO t VALUES (?)", (event % "Ann",))
         db.close()
         done = forget(gallery, ["Ann"], [also])
-    assert done.lines == {events: 1} and events.read_text() == event % "Annabel"
+    assert done.taken == {events: 1} and events.read_text() == event % "Annabel"
     assert {(h.path.name, h.what) for h in done.report.hits} == {
         ("people.json", "the name"), ("people.json", "an embedding"),
         ("queue.sqlite", "the name"),
     }  # fmt: skip
     assert Hit(also / "queue.sqlite", "the name", 1) in done.report.hits
     assert done.report.files == 4
+
+
+def test_what_waits_in_a_queue_goes_while_it_is_delivered_from(tmp_path):
+    path = tmp_path / "queues" / "webhook.queue.sqlite"
+    with filled(tmp_path / "gallery.sqlite", None) as gallery:
+        queue = DiskQueue(path)
+        queue.append([{"event": "arrived", "name": name} for name in ("Ann", "Annabel", "Ann")])
+        done = forget(gallery, ["Ann"], [tmp_path / "queues"])
+        assert done.taken == {path: 2} and done.report.clean
+        assert len(queue) == 1 and "Annabel" in queue.first().text
+        queue.close()
 
 
 @pytest.mark.parametrize(

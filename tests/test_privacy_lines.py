@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from edgecnn.errors import DataError, StorageError
-from edgecnn.privacy.forget import remove_lines
+from edgecnn.privacy.forget import take_out
 from edgecnn.privacy.lines import is_events, rewrite, writers
 from edgecnn.privacy.prune import prune
 
@@ -67,7 +67,7 @@ def test_only_files_of_events_are_written_anew(tmp_path):
     assert [is_events(p) for p in (events, rotated, notes, text, tmp_path / "none")] == [
         True, True, False, False, False,
     ]  # fmt: skip
-    counts = remove_lines([events, rotated, notes, text], ["Ann", "Eve"])
+    counts = take_out([events, rotated, notes, text], ["Ann", "Eve"])
     assert counts == {events: 1, rotated: 2}
     assert names(events) == ["Annabel", "ann"] and rotated.read_bytes() == b""
     assert notes.read_bytes() == b'{"name": "Ann"}\n' and text.read_bytes() == b"Ann\n"
@@ -75,7 +75,7 @@ def test_only_files_of_events_are_written_anew(tmp_path):
 
 def test_accents_joined_or_not_are_one_name(tmp_path):
     path = write(tmp_path / "e.jsonl", line("Zoe\u0308"), line("Zoë"), line(7), line("Zoe"))
-    assert remove_lines([path], ["Zoë"]) == {path: 2}
+    assert take_out([path], ["Zoë"]) == {path: 2}
 
 
 WRITER = """
@@ -111,18 +111,18 @@ def test_a_file_that_a_camera_writes_to_is_refused_and_no_other_is_changed(tmp_p
     with Holds(busy, "a") as pid:
         assert writers(busy) == [pid] and writers(first) == []
         with pytest.raises(StorageError, match=f"written to by process {pid}: stop the camera"):
-            remove_lines([first, busy], ["Ann"])
+            take_out([first, busy], ["Ann"])
         with pytest.raises(StorageError, match="stop the camera"):
             rewrite(busy, lambda event: False)
     assert first.read_bytes() == busy.read_bytes() == before
-    assert remove_lines([first, busy], ["Ann"]) == {first: 1, busy: 1}
+    assert take_out([first, busy], ["Ann"]) == {first: 1, busy: 1}
 
 
 def test_who_only_reads_a_file_is_not_in_the_way(tmp_path):
     path = write(tmp_path / "e.jsonl", line("Ann"))
     with Holds(path, "r"):
         assert writers(path) == []
-        assert remove_lines([path], ["Ann"]) == {path: 1}
+        assert take_out([path], ["Ann"]) == {path: 1}
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):

@@ -35,11 +35,11 @@ BOARD = {
     "privacy",
 }  # fmt: skip
 BOARD_PACKAGES = {"numpy", "cv2", "ai_edge_litert", "tflite_runtime"}
-BOARD_EXTRAS = {"cryptography"}
-"""What a board may have besides; imported where it is used, never before."""
 SYSTEM_PACKAGES = {"edgecnn.camera.sources.csi": {"picamera2"}}
 """What a board may have from its system and pip cannot install, by the one module that may ask for
 it, inside a function."""
+BOARD_EXTRAS = {"cryptography", "paho", "prometheus_client"}
+"""What a board may have besides; imported where it is used, never before."""
 TRAINING_PACKAGES = (
     "tensorflow", "keras", "jax", "matplotlib", "sklearn", "skimage", "rich", "onnx", "onnxruntime"
 )  # fmt: skip

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgecnn.bundle import Bundle
 from edgecnn.camera.pipeline import Sink, Stats, load, run
@@ -18,6 +19,9 @@ from edgecnn.faces.embed import fingerprint
 from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.threshold import one_in
 from edgecnn.faces.vault import Key
+
+if TYPE_CHECKING:
+    from edgecnn.camera.sinks.receivers import Receivers
 
 LIVE_VIDEO_FPS = 15.0
 """Most frames a second of a live source's video: recognition is rarely faster on a board, and
@@ -33,12 +37,19 @@ class Outputs:
         events: a file of JSON lines, or ``-`` for the standard output.
         window: show the annotated frames on the screen.
         tape: the frames as they came, ``.tape``, to be watched again.
+        events_max_bytes, events_keep: see :class:`edgecnn.events.jsonl.JsonLines`.
+        receivers: who gets events over the network.
+        metrics: ``PORT`` of the loopback, or ``HOST:PORT``, where Prometheus may ask.
     """
 
     video: Path | None = None
     events: str | None = None
     window: bool = False
     tape: Path | None = None
+    events_max_bytes: int | None = None
+    events_keep: int = 5
+    receivers: Receivers | None = None
+    metrics: str | None = None
 
 
 def watch(
@@ -76,7 +87,7 @@ def watch(
             blurred with one that finds none, or on a tape.
         CameraError: the source cannot be opened, or ``mode`` is not for its kind.
         StorageError: an output cannot be written, or is the source.
-        MissingExtra: this OpenCV has no window.
+        MissingExtra: this OpenCV has no window, or a package for an output is not installed.
     """
     stop = stop or threading.Event()
     written = [Path(p).resolve() for p in (outputs.video, outputs.events, outputs.tape) if p]
@@ -101,9 +112,11 @@ def watch(
         said = _strangers(checked, gallery or checked.gallery, strangers, key)
         if note:
             note(said)
+    say = _safely(note)
     with ExitStack() as stack:
-        opened = stack.enter_context(closing(open_source(source, stop, mode=mode, note=note)))
-        sinks = [stack.enter_context(closing(sink)) for sink in _sinks(outputs, opened, stop, note)]
+        opened = stack.enter_context(closing(open_source(source, stop, mode=mode, note=say)))
+        made = _sinks(outputs, opened, stop, lambda: _known(checked, gallery, key), say)
+        sinks = [stack.enter_context(closing(sink)) for sink in made]
         return run(
             opened,
             recogniser,
@@ -139,12 +152,36 @@ def _strangers(bundle: Bundle, gallery: Path, rate: float, key: Key | None) -> s
     )
 
 
+def _safely(note: Callable[[str], object] | None) -> Callable[[str], None]:
+    """A note that ends no thread: where nobody reads it, or its disk is full, it is not said."""
+
+    def say(line: str) -> None:
+        if note:
+            with suppress(OSError):
+                note(line)
+
+    return say
+
+
+def _known(bundle: Bundle, gallery: Path | None, key: Key | None) -> Sequence[str]:
+    """Who is enrolled at the moment, or the classes."""
+    if bundle.manifest.task == "images":
+        return bundle.manifest.models["classifier"].labels
+    path = gallery or bundle.gallery
+    if not path.exists():
+        return ()
+    with Gallery(path, key=key) as people:
+        return [person.name for person in people.people()]
+
+
 def _sinks(
     outputs: Outputs,
     source: Source,
     stop: threading.Event,
-    note: Callable[[str], object] | None,
+    known: Callable[[], Sequence[str]],
+    note: Callable[[str], object],
 ) -> Iterator[Sink]:
+    lines, deliveries = None, []
     if outputs.window:
         from edgecnn.camera.sinks.window import WindowSink
 
@@ -152,10 +189,11 @@ def _sinks(
     if outputs.events is not None:
         from edgecnn.camera.sinks.events import EventSink
 
-        events = EventSink(outputs.events)
+        most, keep = outputs.events_max_bytes, outputs.events_keep
+        lines = EventSink(outputs.events, most, keep, note)
         if isinstance(source, Newest):
-            source.tell(events.source_changed)
-        yield events
+            source.tell(lines.source_changed)
+        yield lines
     if outputs.tape is not None:
         from edgecnn.camera.sinks.tape import TapeSink
 
@@ -165,3 +203,15 @@ def _sinks(
 
         fps = min(source.fps, LIVE_VIDEO_FPS) if source.live else source.fps
         yield VideoSink(outputs.video, fps)
+    if outputs.receivers is not None:
+        from edgecnn.camera.sinks.publish import PublishSink
+
+        publish = PublishSink(outputs.receivers, source.name, known, note)
+        deliveries = publish.deliveries
+        if isinstance(source, Newest):
+            source.tell(publish.source_changed)
+        yield publish
+    if outputs.metrics is not None:
+        from edgecnn.camera.sinks.metrics import MetricsSink
+
+        yield MetricsSink(outputs.metrics, deliveries, lines)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgecnn.cli.camera_mode import mode_options
+from edgecnn.cli.event_options import receivers_options
 from edgecnn.cli.key_options import key_options
 from edgecnn.cli.options import (
     blur_option,
@@ -22,6 +23,7 @@ from edgecnn.cli.options import (
 
 if TYPE_CHECKING:
     from edgecnn.camera.pipeline import Stats
+    from edgecnn.camera.sinks.receivers import Receivers
     from edgecnn.camera.sources import Mode
     from edgecnn.faces.vault import Key
 
@@ -49,6 +51,18 @@ if TYPE_CHECKING:
     "again exactly.",
 )
 @click.option("--events", help="Append one JSON line a face and frame to this file; - prints them.")
+@click.option(
+    "--events-max-mb",
+    type=click.FloatRange(0, min_open=True),
+    help="Start a new file before it outgrows this; older ones are FILE.1 (the newest), FILE.2 …",
+)
+@click.option("--events-keep", type=click.IntRange(1), default=5, help="How many older files stay.")
+@receivers_options
+@click.option(
+    "--metrics",
+    metavar="[HOST:]PORT",
+    help="Answer Prometheus there, at /metrics; without a HOST, on this machine alone.",
+)
 @click.option("--window", is_flag=True, help="Show the picture; q ends. Needs opencv-python.")
 @blur_option
 @click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
@@ -64,6 +78,10 @@ def command(
     out_video: Path | None,
     record: Path | None,
     events: str | None,
+    events_max_mb: float | None,
+    events_keep: int,
+    receivers: Receivers | None,
+    metrics: str | None,
     window: bool,
     blur_unknown: bool,
     max_frames: int | None,
@@ -85,13 +103,24 @@ def command(
       edgecnn camera my-bundle --source 0 --strangers 1/10000
       edgecnn camera my-bundle --source 0 --out-video hall.mp4 --blur-unknown
       edgecnn camera my-bundle --source 0 --size 1280x720 --record evening.tape
+      edgecnn camera my-bundle --source 0 --mqtt mqtt://broker.lan --metrics 9108
     """
     from edgecnn.camera.app import Outputs, watch
     from edgecnn.camera.pipeline import Stats
 
     stats, stop = Stats(), threading.Event()
     _stop_on_signals(stop)
-    outputs = Outputs(out_video, events, window, record)
+    most = None if events_max_mb is None else round(events_max_mb * 1e6)
+    outputs = Outputs(
+        video=out_video,
+        events=events,
+        window=window,
+        tape=record,
+        events_max_bytes=most,
+        events_keep=events_keep,
+        receivers=receivers,
+        metrics=metrics,
+    )
     try:
         watch(
             bundle,

@@ -39,22 +39,26 @@ def forget(
 
     With them go the look-alikes taught as not them, and an adaptation, which was fitted to them.
     Files of events in PATH, rotated ones too, are written anew without them: the camera that writes
-    there must be stopped. Everything else in PATH is searched for the name and the embeddings, and
-    left as it is. Ends with 1 where something is left or could not be searched.
+    there must be stopped. Queues in PATH and in your own state folder lose events about them.
+    Everything else in PATH is searched for the name and the embeddings, and left as it is. Ends
+    with 1 where something is left or could not be searched.
 
     \b
     Example:
       edgecnn people forget my-bundle Ann
       edgecnn people forget my-bundle Ann --also events.jsonl --also queue --also photos
     """
+    from edgecnn.camera.sinks.receivers import default_folder
     from edgecnn.faces.gallery import Gallery
     from edgecnn.privacy.forget import forget as forget_people
 
     place, sha = place_of(bundle, gallery)
+    if default_folder().is_dir():  # queues stand there unless --queue says otherwise
+        also = (*also, default_folder())
     with Gallery(place, sha, key=key) as opened:
         done = forget_people(opened, names, also)
     click.echo(f"forgotten: {', '.join(names)} ({done.embeddings} embeddings)")
-    for path, count in done.lines.items():
+    for path, count in done.taken.items():
         click.echo(f"{path}: {count} events taken out")
     _tell(done.report)
 
@@ -74,12 +78,12 @@ def traces(name: str, paths: tuple[Path, ...], remove: bool) -> None:
       edgecnn people traces Ann events.jsonl queue photos
       edgecnn people traces "Ann Before" events.jsonl --remove
     """
-    from edgecnn.privacy.forget import remove_lines
+    from edgecnn.privacy.forget import take_out
     from edgecnn.privacy.traces import Traces, files_of, search
 
     files = files_of(paths)
     if remove:
-        for path, count in remove_lines(files, [name]).items():
+        for path, count in take_out(files, [name]).items():
             click.echo(f"{path}: {count} events taken out")
     _tell(search(files, [Traces.of(name)], paths))
 

@@ -1,10 +1,12 @@
-"""The one form of an event, whichever way it leaves: a line of a file, later MQTT or a webhook.
+"""The one form of an event, whichever way it leaves: a line of a file, MQTT or a webhook.
 
 An event is a flat JSON object. Every one has
 
 =============  ==================================================================================
-``schema``     1; a new number when a key changes its meaning or goes (a new key keeps it)
-``event``      ``"face"``, ``"label"`` or ``"source"``
+``schema``     1; a new number when a key changes its meaning or goes (a new key keeps it, and so
+               does a new kind of event)
+``event``      ``"face"``, ``"label"`` or ``"source"``; over a network also ``"started"``,
+               ``"arrived"`` and ``"left"``, see :mod:`edgecnn.events.visits`
 ``time``       when the picture was taken, ISO 8601 in UTC with milliseconds; for a file, when it
                was read
 ``source``     what was watched, credentials masked
@@ -74,33 +76,39 @@ class Label(NamedTuple):
     probability: float
 
 
-def events_of(
-    outcome: Sequence[Recognition] | Label,
-    *,
-    taken_at: datetime,
-    source: str,
-    frame: int,
-    at_s: float,
-    latency_ms: float,
-) -> list[Event]:
-    """The events of one frame: one a face, or the one label. No face, no event.
+def moment_of(
+    *, taken_at: datetime, source: str, frame: int, at_s: float, latency_ms: float
+) -> Event:
+    """The keys that all events of a frame share, ``event`` excepted.
 
     Args:
         taken_at: when the picture was taken, with a time zone.
     """
-    shared: Event = {
+    return {
+        "schema": SCHEMA,
         "time": _utc(taken_at),
         "source": source,
         "frame": frame,
         "at_s": round(at_s, 3),
+        "latency_ms": round(latency_ms, 1),
     }
-    latency = {"latency_ms": round(latency_ms, 1)}
+
+
+def events_of(outcome: Sequence[Recognition] | Label, moment: Event) -> list[Event]:
+    """The events of one frame: one a face, or the one label. No face, no event.
+
+    Args:
+        moment: from :func:`moment_of`.
+    """
     if isinstance(outcome, Label):
         said = {"label": outcome.label, "probability": round(float(outcome.probability), 4)}
-        return [{"schema": SCHEMA, "event": "label", **shared, **said, **latency}]
-    return [
-        {"schema": SCHEMA, "event": "face", **shared, **_face(face), **latency} for face in outcome
-    ]
+        return [event("label", moment, **said)]
+    return [event("face", moment, **_face(face)) for face in outcome]
+
+
+def event(kind: str, moment: Event, **told: Any) -> Event:
+    """One event, its kind first."""
+    return {"schema": moment["schema"], "event": kind, **moment, **told}
 
 
 def source_lost(source: str, reason: str, at: datetime) -> Event:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecnn.events.queue import SUFFIX, forget_in
 from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.names import composed
 from edgecnn.privacy.lines import check_free, is_events, rewrite
@@ -18,12 +19,12 @@ class Forgotten:
 
     Attributes:
         embeddings: how many were theirs.
-        lines: files of events, and how many of their lines went.
+        taken: files of lines and queues, and how many events went from each.
         report: what is left, in the gallery and the other files.
     """
 
     embeddings: int
-    lines: dict[Path, int]
+    taken: dict[Path, int]
     report: Report
 
 
@@ -34,22 +35,22 @@ def forget(gallery: Gallery, names: Sequence[str], also: Sequence[Path] = ()) ->
     be done again.
 
     Args:
-        also: files and folders to search too. Files of events among them are written anew without
-            the people's lines; everything else is searched and left as it is.
+        also: files and folders to search too. Files of lines among them are written anew without
+            the people's events, which go from queues, too; everything else is left as it is.
 
     Raises:
         GalleryError: somebody is not enrolled; nothing was changed.
         DataError: there is no such file or folder.
-        StorageError: a file of events is being written to, or something cannot be written.
+        StorageError: a file of lines is being written to, or something cannot be written.
     """
     traces = traces_of(gallery, names)
     files = files_of(also)
-    lines = remove_lines(files, names)
+    taken = take_out(files, names)
     before = gallery.cells()
     count = gallery.forget(*names)
     report = search(files, traces, also)
     _search_gallery(gallery, traces, before, report)
-    return Forgotten(count, lines, report)
+    return Forgotten(count, taken, report)
 
 
 def traces_of(gallery: Gallery, names: Sequence[str]) -> list[Traces]:
@@ -65,25 +66,29 @@ def traces_of(gallery: Gallery, names: Sequence[str]) -> list[Traces]:
     return [Traces.of(n, [s.embedding for s in known if s.name == n]) for n in wanted]
 
 
-def remove_lines(files: Sequence[Path], names: Sequence[str]) -> dict[Path, int]:
-    """Write files of events anew without those of some people; others are left alone.
+def take_out(files: Sequence[Path], names: Sequence[str]) -> dict[Path, int]:
+    """Take events about people out of files of lines and out of queues; others are left alone.
 
     Returns:
         Each file that had any, and how many.
 
     Raises:
-        StorageError: one is being written to (then none was changed), or cannot be written.
+        StorageError: a file of lines is being written to (then nothing was changed), or one of
+            them cannot be written.
     """
     unwanted = {composed(name) for name in names}
-    events = [path for path in files if is_events(path)]
-    for path in events:
+    lines = [path for path in files if is_events(path)]
+    for path in lines:
         check_free(path)
 
     def keep(event: dict[str, object]) -> bool:
         name = event.get("name")
         return not (isinstance(name, str) and composed(name) in unwanted)
 
-    counts = {path: rewrite(path, keep) for path in events}
+    counts = {path: rewrite(path, keep) for path in lines}
+    for path in files:
+        if path.name.endswith(SUFFIX):
+            counts[path] = sum(forget_in(path, name) for name in sorted(unwanted))
     return {path: count for path, count in counts.items() if count}
 
 
