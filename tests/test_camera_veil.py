@@ -106,6 +106,24 @@ def test_a_face_that_is_lost_stays_blurred_for_a_moment():
     assert hide(picture, [], 5.1 + LINGER_S) is picture
 
 
+def test_a_face_keeps_its_first_colours_while_it_is_followed():
+    dark, light, hide = noise() // 4, noise() // 4 + 190, Veil()
+    box, moved = [100, 60, 140, 120], [180, 60, 220, 120]
+    first = hide(dark, [face(None, box)], 5.0)
+    then = hide(light, [face(None, moved)], 5.1)
+    assert changed(light, then) == (166, 39, 234, 141)
+    np.testing.assert_array_equal(first[39:141, 86:154], then[39:141, 166:234])
+    other = hide(light, [face(None, moved, track=2)], 6.2)  # the first one is gone for good
+    assert other[90, 200].mean() > 150 > then[90, 200].mean()
+
+
+def test_a_face_that_was_outside_first_is_blurred_once_it_is_inside():
+    picture, hide = noise(), Veil()
+    np.testing.assert_array_equal(hide(picture, [face(None, [400, 60, 440, 120])], 5.0), picture)
+    inside = hide(picture, [face(None, [100, 60, 140, 120])], 5.1)
+    assert changed(picture, inside) == (86, 39, 154, 141)
+
+
 def test_a_face_that_gets_its_name_is_seen_at_once():
     picture, hide = noise(), Veil()
     hide(picture, [face(None, [100, 60, 140, 120])], 5.0)
