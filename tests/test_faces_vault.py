@@ -195,6 +195,23 @@ def test_a_short_passphrase_is_refused_and_the_gallery_stays_plain(plain):
         assert not gallery.encrypted and state(gallery) == before
 
 
+@pytest.mark.parametrize(
+    ("pragma", "says"), [("max_page_count=1", "free some space"), ("query_only=ON", "permissions")]
+)
+def test_a_change_of_key_that_cannot_be_written_changes_nothing(plain, tmp_path, pragma, says):
+    with Gallery(plain, SHA) as gallery:
+        gallery.add_all([Sample("Many", embedding(100 + i)) for i in range(100)])  # it has to grow
+        gallery.adapt(Adaptation(matrix()))
+        known, before = state(gallery), plain.read_bytes()
+        gallery._file.do(f"PRAGMA {pragma}")  # as a full disk and a read-only one say it
+        with pytest.raises(StorageError, match=says):
+            gallery.relock(KEY)
+        assert not gallery.encrypted and state(gallery) == known
+    assert plain.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == [plain.name]
+    with Gallery(plain, SHA) as again:
+        assert state(again) == known
+
+
 def test_an_old_key_opens_no_more(sealed):
     with Gallery(sealed, SHA, key=KEY) as gallery:
         before = state(gallery)
