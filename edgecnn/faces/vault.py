@@ -274,7 +274,7 @@ def unlock(path: Path, cipher: str | None, key: Key | None, embedder_sha256: str
     return vault
 
 
-@lru_cache(maxsize=4)  # scrypt takes a quarter of a second, and a command opens a gallery twice
+@lru_cache(maxsize=4)  # scrypt is meant to be slow, and a command opens a gallery twice
 def _derive(key: Key, facts: str) -> Sealed:
     with needs("encrypt", "cryptography"):
         from cryptography.hazmat.primitives.hashes import SHA256
