@@ -66,7 +66,8 @@ def keep_free(path: str | Path, what: str) -> None:
 def whole_file(path: str | Path, mode: int = 0o644) -> Iterator[Path]:
     """A temporary name beside ``path`` that becomes ``path`` when the block ends well.
 
-    The name keeps ``path``'s suffix, since some writers choose their format by it.
+    The name keeps ``path``'s suffix, since some writers choose their format by it. Once the block
+    has ended, a lost power supply loses nothing.
 
     Args:
         mode: permissions of the file; until it has its name, its owner alone can read it.
@@ -88,8 +89,18 @@ def whole_file(path: str | Path, mode: int = 0o644) -> Iterator[Path]:
                 os.fsync(f.fileno())
             draft.chmod(mode)
             os.replace(draft, path)
+            sync_folder(path.parent)
         finally:
             draft.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the disk keep what a folder's files are called."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager

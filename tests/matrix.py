@@ -20,13 +20,13 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 """What ai-edge-litert and TensorFlow both have wheels for."""
 
 BOARD_TESTS = (
-    "bundle", "camera", "cli_camera", "cli_doctor", "cli_people", "devices", "errors",
-    "events", "faces", "images", "runtime", "storage",
+    "bundle", "camera", "cli_camera", "cli_doctor", "cli_people", "cli_privacy", "devices",
+    "errors", "events", "faces", "images", "privacy", "runtime", "storage",
 )  # fmt: skip
 """``tests/test_NAME*.py`` that a board's install can run."""
 
 PARTS = {
-    "board": ("-e .[mqtt,metrics]", "pytest>=8.3"),
+    "board": ("-e .[mqtt,metrics,encrypt]", "pytest>=8.3"),
     "workstation": ("-e .[dev,demo]",),
 }
 """Part to what pip installs."""

@@ -160,6 +160,18 @@ def test_training_says_what_to_install(board: Board, photos: Path) -> None:
     assert "pip install 'edgecnn[train]'" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
+def test_an_encrypted_gallery_says_what_to_install(board: Board) -> None:
+    from edgecnn.faces.gallery import Gallery
+    from edgecnn.faces.vault import new_key
+
+    path, key = board.home / "encrypted.sqlite", board.home / "household.key"
+    Gallery(path, "ab" * 32, create=True, key=new_key(key)).close()
+    command = [board.path / "bin" / "edgecnn", "people", "list", path, "--key-file", key]
+    done = subprocess.run(command, cwd=board.home, env=board.env, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "pip install 'edgecnn[encrypt]'" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
 def test_names_the_enrolled_and_not_the_stranger(board: Board, photos: Path) -> None:
     code = "from edgecnn.bundle import ASSETS; print(ASSETS)"
     assets = board.run("python", "-c", code).strip()

@@ -21,6 +21,7 @@ FLOORS = (
     {"edgecnn.bundle"},
     {"edgecnn.faces", "edgecnn.classify", "edgecnn.report"},
     {"edgecnn.events", "edgecnn.data"},
+    {"edgecnn.privacy"},
     {"edgecnn.camera"},
     {"edgecnn.training", "devices"},
     {"converters"},
@@ -31,12 +32,13 @@ FLOORS = (
 
 BOARD = {
     "errors", "storage", "images", "events", "runtime", "bundle", "classify", "faces", "camera",
+    "privacy",
 }  # fmt: skip
 BOARD_PACKAGES = {"numpy", "cv2", "ai_edge_litert", "tflite_runtime"}
 SYSTEM_PACKAGES = {"edgecnn.camera.sources.csi": {"picamera2"}}
 """What a board may have from its system and pip cannot install, by the one module that may ask for
 it, inside a function."""
-BOARD_EXTRAS = {"paho", "prometheus_client"}
+BOARD_EXTRAS = {"cryptography", "paho", "prometheus_client"}
 """What a board may have besides; imported where it is used, never before."""
 TRAINING_PACKAGES = (
     "tensorflow", "keras", "jax", "matplotlib", "sklearn", "skimage", "rich", "onnx", "onnxruntime"

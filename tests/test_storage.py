@@ -33,6 +33,27 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o644
 
 
+def test_a_private_file_is_private_from_the_start(tmp_path: Path) -> None:
+    with whole_file(tmp_path / "a.json", mode=0o600) as draft:
+        assert draft.stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_disk_has_the_file_and_then_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced, real = tmp_path / "a.txt", [], os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append((os.fstat(handle).st_ino, path.exists()))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with whole_file(path) as draft:
+        draft.write_text("x")
+    assert synced == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
+
+
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
 def test_a_file_that_fails_leaves_the_old_one(tmp_path: Path, error: BaseException) -> None:
     path = tmp_path / "a.txt"

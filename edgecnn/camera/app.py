@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from edgecnn.bundle import Bundle
 from edgecnn.camera.pipeline import Sink, Stats, load, run
 from edgecnn.camera.sources import Mode, Newest, Source, open_source
-from edgecnn.errors import StorageError
+from edgecnn.camera.veil import Veil
+from edgecnn.errors import DataError, StorageError
 from edgecnn.faces.cohort import Cohort
 from edgecnn.faces.embed import fingerprint
 from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.threshold import one_in
+from edgecnn.faces.vault import Key
 
 if TYPE_CHECKING:
     from edgecnn.camera.sinks.receivers import Receivers
@@ -59,7 +61,9 @@ def watch(
     threads: int | None = None,
     strangers: float | None = None,
     missed: float | None = None,
+    key: Key | None = None,
     max_frames: int | None = None,
+    blur_unknown: bool = False,
     mode: Mode | None = None,
     stop: threading.Event | None = None,
     stats: Stats | None = None,
@@ -70,14 +74,17 @@ def watch(
     What was recorded until then is kept, also where the source breaks off.
 
     Args:
-        strangers, missed: see :func:`edgecnn.camera.pipeline.load`.
+        strangers, missed, key: see :func:`edgecnn.camera.pipeline.load`.
+        blur_unknown: no output gets the face of anybody without a name; see
+            :mod:`edgecnn.camera.veil`.
         mode: what is asked of a camera; see :func:`edgecnn.camera.sources.open_source`.
         stats: counted into; see :func:`edgecnn.camera.pipeline.run`.
         note: takes a line that the user should read, but that is no error.
 
     Raises:
         BundleError, ModelError, GalleryError: nothing can be recognised with these files.
-        DataError: such a share of strangers cannot be known with this bundle.
+        DataError: such a share of strangers cannot be known with this bundle, or faces are to be
+            blurred with one that finds none, or on a tape.
         CameraError: the source cannot be opened, or ``mode`` is not for its kind.
         StorageError: an output cannot be written, or is the source.
         MissingExtra: this OpenCV has no window, or a package for an output is not installed.
@@ -87,20 +94,38 @@ def watch(
     if Path(source).resolve() in written:
         raise StorageError(f"expected another output than the source {source}: name a new file")
     checked = Bundle(bundle)
-    recogniser = load(checked, gallery, threads, strangers, missed)
+    if blur_unknown and checked.manifest.task != "faces":
+        raise DataError(
+            f"expected a bundle for faces with --blur-unknown. {checked.path} is for task "
+            f"{checked.manifest.task}, and finds none: leave it out"
+        )
+    if blur_unknown and outputs.tape:
+        raise DataError(
+            "expected --blur-unknown without --record: a tape holds faces as they are, to give the "
+            "same again; leave one of them out, or record with --out-video"
+        )
+    recogniser = load(checked, gallery, threads, strangers, missed, key)
     nobody = checked.manifest.task == "faces" and gallery is None and not checked.gallery.exists()
     if nobody:
         note(f"nobody is enrolled in {checked.path}, so everybody is unknown: edgecnn enroll")
     if strangers is not None and not nobody:
-        note(_strangers(checked, gallery or checked.gallery, strangers))
+        note(_strangers(checked, gallery or checked.gallery, strangers, key))
     with ExitStack() as stack:
         opened = stack.enter_context(closing(open_source(source, stop, mode=mode, note=note)))
-        made = _sinks(outputs, opened, stop, lambda: _known(checked, gallery), note)
+        made = _sinks(outputs, opened, stop, lambda: _known(checked, gallery, key), note)
         sinks = [stack.enter_context(closing(sink)) for sink in made]
-        return run(opened, recogniser, sinks, max_frames=max_frames, stop=stop, stats=stats)
+        return run(
+            opened,
+            recogniser,
+            sinks,
+            max_frames=max_frames,
+            stop=stop,
+            stats=stats,
+            veil=Veil() if blur_unknown else None,
+        )
 
 
-def _strangers(bundle: Bundle, gallery: Path, rate: float) -> str:
+def _strangers(bundle: Bundle, gallery: Path, rate: float, key: Key | None) -> str:
     """What can be said of strangers with the people who are enrolled at the start.
 
     Raises:
@@ -112,7 +137,7 @@ def _strangers(bundle: Bundle, gallery: Path, rate: float) -> str:
             f"{bundle.path} has no cohort, so that {one_in(rate)} strangers is a guess by its one "
             "threshold: convert the run of its embedder again"
         )
-    with Gallery(gallery, fingerprint(bundle)) as people:
+    with Gallery(gallery, fingerprint(bundle), key=key) as people:
         index = people.index()
     if not len(index):
         return f"nobody is enrolled in {gallery}, so no stranger can get a name"
@@ -135,14 +160,14 @@ def _safely(note: Callable[[str], object] | None) -> Callable[[str], None]:
     return say
 
 
-def _known(bundle: Bundle, gallery: Path | None) -> Sequence[str]:
+def _known(bundle: Bundle, gallery: Path | None, key: Key | None) -> Sequence[str]:
     """Who is enrolled at the moment, or the classes."""
     if bundle.manifest.task == "images":
         return bundle.manifest.models["classifier"].labels
     path = gallery or bundle.gallery
     if not path.exists():
         return ()
-    with Gallery(path) as people:
+    with Gallery(path, key=key) as people:
         return [person.name for person in people.people()]
 
 

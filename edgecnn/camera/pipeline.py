@@ -7,7 +7,7 @@ import time
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,11 @@ from typing import Protocol
 from edgecnn.bundle import Bundle
 from edgecnn.camera import overlay
 from edgecnn.camera.sources.source import Frame, Source
+from edgecnn.camera.veil import Veil
 from edgecnn.errors import DataError
 from edgecnn.events.schema import Label
 from edgecnn.faces.types import Recognition
+from edgecnn.faces.vault import Key
 from edgecnn.images import Image
 from edgecnn.runtime.timing import Summary, summarise
 
@@ -34,7 +36,7 @@ class Result:
     """A frame and what was recognised in it.
 
     Attributes:
-        frame: the picture as it came.
+        frame: the picture as it came, but for what a veil blurred in it.
         source: the source's name.
         outcome: the faces, or the label.
         taken_at: when the picture was taken, UTC.
@@ -106,11 +108,13 @@ def run(
     on_frame: Callable[[Result], None] | None = None,
     stop: threading.Event | None = None,
     stats: Stats | None = None,
+    veil: Veil | None = None,
 ) -> Stats:
     """Recognise frame after frame until the source ends. Closes neither source nor sinks.
 
     Args:
         max_frames: stop after that many.
+        veil: blurs the unknown on each frame before sinks and ``on_frame`` get it.
         on_frame: called with each result, after the sinks.
         stop: once set, the frame at hand is finished and no other is begun.
         stats: counted into, so that a caller has the counts when the source breaks off.
@@ -129,6 +133,9 @@ def run(
         outcome = recogniser(frame.image_bgr, frame.time_s)
         latency_s = time.monotonic() - frame.taken_s
         taken_at = datetime.now(timezone.utc) - timedelta(seconds=latency_s)
+        if veil is not None and not isinstance(outcome, Label):
+            shown = veil(frame.image_bgr, outcome, frame.time_s)
+            frame = replace(frame, image_bgr=shown)
         result = Result(frame, source.name, outcome, taken_at, latency_s * 1e3)
         for sink in sinks:
             sink.write(result)
@@ -147,6 +154,7 @@ def load(
     threads: int | None = None,
     strangers: float | None = None,
     missed: float | None = None,
+    key: Key | None = None,
 ) -> Recogniser:
     """What a bundle recognises with.
 
@@ -156,11 +164,12 @@ def load(
         strangers: the share of strangers' visits that may end with a name; None for the bundle's.
         missed: the share of enrolled people's visits that may end as unknown; None for the usual
             one, see :class:`edgecnn.faces.decide.Rates`.
+        key: of an encrypted gallery.
 
     Raises:
         BundleError: the bundle is of a task that recognises nothing.
         DataError: ``strangers`` or ``missed`` for a bundle that knows no people.
-        GalleryError: there is no such gallery, or it is of another embedder.
+        GalleryError: there is no such gallery, it is of another embedder, or the key is not its.
     """
     if bundle.manifest.task == "images":
         from edgecnn.classify import Classifier
@@ -181,7 +190,7 @@ def load(
     rates = Rates.for_bundle(bundle, strangers, missed)
     if gallery is None and not bundle.gallery.exists():
         return FaceRecogniser(bundle, None, threads, rates)
-    people = Gallery(gallery or bundle.gallery, fingerprint(bundle))
+    people = Gallery(gallery or bundle.gallery, fingerprint(bundle), key=key)
     recogniser = FaceRecogniser(bundle, people, threads, rates)
     # It reads the gallery from frame to frame, and nobody else holds it: they end together.
     weakref.finalize(recogniser, people.close)

@@ -25,6 +25,7 @@ COMMANDS = {
     "teach": "teach",
     "people": "people",
     "camera": "camera",
+    "prune": "prune",
     "doctor": "doctor",
     "demo": "demo",
 }

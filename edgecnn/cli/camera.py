@@ -12,7 +12,9 @@ import click
 
 from edgecnn.cli.camera_mode import mode_options
 from edgecnn.cli.event_options import receivers_options
+from edgecnn.cli.key_options import key_options
 from edgecnn.cli.options import (
+    blur_option,
     gallery_option,
     missed_option,
     strangers_option,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from edgecnn.camera.pipeline import Stats
     from edgecnn.camera.sinks.receivers import Receivers
     from edgecnn.camera.sources import Mode
+    from edgecnn.faces.vault import Key
 
 
 @click.command()
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 )
 @mode_options
 @gallery_option
+@key_options
 @click.option(
     "--out-video",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -60,6 +64,7 @@ if TYPE_CHECKING:
     help="Answer Prometheus there, at /metrics; without a HOST, on this machine alone.",
 )
 @click.option("--window", is_flag=True, help="Show the picture; q ends. Needs opencv-python.")
+@blur_option
 @click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
 @strangers_option
 @missed_option
@@ -69,6 +74,7 @@ def command(
     source: str,
     mode: Mode,
     gallery: Path | None,
+    key: Key | None,
     out_video: Path | None,
     record: Path | None,
     events: str | None,
@@ -77,6 +83,7 @@ def command(
     receivers: Receivers | None,
     metrics: str | None,
     window: bool,
+    blur_unknown: bool,
     max_frames: int | None,
     strangers: float | None,
     missed: float | None,
@@ -94,6 +101,7 @@ def command(
       edgecnn camera my-bundle --source 0 --events -
       edgecnn camera my-bundle --source party.mp4 --out-video names.mp4
       edgecnn camera my-bundle --source 0 --strangers 1/10000
+      edgecnn camera my-bundle --source 0 --out-video hall.mp4 --blur-unknown
       edgecnn camera my-bundle --source 0 --size 1280x720 --record evening.tape
       edgecnn camera my-bundle --source 0 --mqtt mqtt://broker.lan --metrics 9108
     """
@@ -119,6 +127,8 @@ def command(
             source,
             outputs,
             gallery=gallery,
+            key=key,
+            blur_unknown=blur_unknown,
             threads=threads,
             strangers=strangers,
             missed=missed,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from edgecnn.cli.key_options import key_options
 from edgecnn.cli.options import gallery_option
 from edgecnn.errors import DataError
+
+if TYPE_CHECKING:
+    from edgecnn.faces.vault import Key
 
 
 @click.command()
@@ -15,9 +20,15 @@ from edgecnn.errors import DataError
 @click.argument("name")
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 @gallery_option
+@key_options
 @click.option("--force", is_flag=True, help="Use photos that look like somebody else, as twins'.")
 def command(
-    bundle: Path, name: str, photos: tuple[Path, ...], gallery: Path | None, force: bool
+    bundle: Path,
+    name: str,
+    photos: tuple[Path, ...],
+    gallery: Path | None,
+    key: Key | None,
+    force: bool,
 ) -> None:
     """Teach the bundle who NAME is, from one PHOTO or more with one face each.
 
@@ -35,7 +46,7 @@ def command(
 
     opened = Bundle(bundle)
     place = gallery or opened.gallery
-    looked_at = enrol(opened, place, name, photos, force=force)
+    looked_at = enrol(opened, place, name, photos, force=force, key=key)
     for photo in looked_at:
         click.echo(f"{photo.source}: {photo.fate}")
     used = sum(photo.fate == USED for photo in looked_at)

@@ -81,3 +81,8 @@ missed_option = click.option(
     type=Rate(),
     help="How many visits of enrolled people may end as unknown.  [1/20]",
 )
+blur_option = click.option(
+    "--blur-unknown",
+    is_flag=True,
+    help="Blur the faces of whoever has no name, in all that is shown or recorded.",
+)

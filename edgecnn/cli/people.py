@@ -10,37 +10,32 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecnn.cli.key_options import key_options
 from edgecnn.cli.options import gallery_option, json_option
+from edgecnn.cli.people_forget import forget, traces
+from edgecnn.cli.people_key import decrypt, encrypt, rekey
+from edgecnn.cli.place import place_of
 
 if TYPE_CHECKING:
     from edgecnn.faces.gallery import Gallery
+    from edgecnn.faces.vault import Key
 
 
 def _where(function: Callable[..., None]) -> Callable[..., None]:
-    """The argument and the option that say which gallery."""
-    return click.argument("bundle", type=click.Path(path_type=Path))(gallery_option(function))
+    """The argument and the options that say which gallery, and what opens it."""
+    bundle = click.argument("bundle", type=click.Path(path_type=Path))
+    return bundle(gallery_option(key_options(function)))
 
 
-def _place(bundle: Path, gallery: Path | None) -> tuple[Path, str | None]:
-    """The gallery's file, and the embedder it must be of: any where BUNDLE is a gallery itself."""
-    from edgecnn.bundle import Bundle
-    from edgecnn.faces.embed import fingerprint
-
-    if bundle.is_file():
-        return gallery or bundle, None
-    opened = Bundle(bundle)
-    return gallery or opened.gallery, fingerprint(opened)
-
-
-def _open(bundle: Path, gallery: Path | None) -> Gallery:
+def _open(bundle: Path, gallery: Path | None, key: Key | None) -> Gallery:
     from edgecnn.faces.gallery import Gallery
 
-    return Gallery(*_place(bundle, gallery))
+    return Gallery(*place_of(bundle, gallery), key=key)
 
 
 @click.group()
 def command() -> None:
-    """Who is enrolled: list, rename, forget, export, import.
+    """Who is enrolled: list, rename, forget, export, import, and the key of it all.
 
     BUNDLE is a bundle for faces, or the file of a gallery itself.
 
@@ -50,10 +45,14 @@ def command() -> None:
     """
 
 
+for _subcommand in (forget, traces, encrypt, decrypt, rekey):
+    command.add_command(_subcommand)
+
+
 @command.command("list")
 @_where
 @json_option
-def list_(bundle: Path, gallery: Path | None, as_json: bool) -> None:
+def list_(bundle: Path, gallery: Path | None, key: Key | None, as_json: bool) -> None:
     """Everybody: how many photos, their mean quality (0 to 1), when the first came, look-alikes.
 
     \b
@@ -62,10 +61,10 @@ def list_(bundle: Path, gallery: Path | None, as_json: bool) -> None:
     """
     from edgecnn.faces.gallery import Gallery
 
-    place, sha = _place(bundle, gallery)
+    place, sha = place_of(bundle, gallery)
     people: list[dict[str, Any]] = []
     if gallery is not None or place.exists():  # a new bundle has no gallery yet: nobody
-        with Gallery(place, sha) as opened:
+        with Gallery(place, sha, key=key) as opened:
             people = [asdict(p) for p in opened.people()]
     if as_json:
         click.echo(json.dumps(people, indent=2, ensure_ascii=False))
@@ -83,40 +82,22 @@ def list_(bundle: Path, gallery: Path | None, as_json: bool) -> None:
 @_where
 @click.argument("old")
 @click.argument("new")
-def rename(bundle: Path, gallery: Path | None, old: str, new: str) -> None:
+def rename(bundle: Path, gallery: Path | None, key: Key | None, old: str, new: str) -> None:
     """Give OLD the name NEW, which nobody may have.
 
     \b
     Example:
       edgecnn people rename my-bundle Ann "Ann Example"
     """
-    with _open(bundle, gallery) as opened:
+    with _open(bundle, gallery, key) as opened:
         opened.rename(old, new)
     click.echo(f"{old} is {new} now")
-
-
-@command.command()
-@_where
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
-def forget(bundle: Path, gallery: Path | None, names: tuple[str, ...]) -> None:
-    """Remove people, and every trace of them from the gallery's file.
-
-    With them go the look-alikes taught as not them, and an adaptation, which was fitted to them.
-    Photos, exports and copies that you made stand elsewhere and stay.
-
-    \b
-    Example:
-      edgecnn people forget my-bundle Ann
-    """
-    with _open(bundle, gallery) as opened:
-        count = opened.forget(*names)
-    click.echo(f"forgotten: {', '.join(names)} ({count} embeddings)")
 
 
 @command.command("export")
 @_where
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def export_(bundle: Path, gallery: Path | None, file: Path) -> None:
+def export_(bundle: Path, gallery: Path | None, key: Key | None, file: Path) -> None:
     """Write everybody's embeddings to FILE, as JSON, for another board with the same embedder.
 
     \b
@@ -125,15 +106,16 @@ def export_(bundle: Path, gallery: Path | None, file: Path) -> None:
     """
     from edgecnn.faces.exchange import export_people
 
-    with _open(bundle, gallery) as opened:
+    with _open(bundle, gallery, key) as opened:
         count = export_people(opened, file)
-    click.echo(f"{count} people in {file}, which only you can read")
+        plain = " and which is not encrypted" if opened.encrypted else ""
+    click.echo(f"{count} people in {file}, which only you can read{plain}")
 
 
 @command.command("import")
 @_where
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def import_(bundle: Path, gallery: Path | None, file: Path) -> None:
+def import_(bundle: Path, gallery: Path | None, key: Key | None, file: Path) -> None:
     """Add everybody in FILE, made by edgecnn people export; all or nobody.
 
     \b
@@ -143,7 +125,7 @@ def import_(bundle: Path, gallery: Path | None, file: Path) -> None:
     from edgecnn.faces.exchange import import_people
     from edgecnn.faces.gallery import Gallery
 
-    place, sha = _place(bundle, gallery)
-    with Gallery(place, sha, create=True) as opened:
+    place, sha = place_of(bundle, gallery)
+    with Gallery(place, sha, create=True, key=key) as opened:
         count = import_people(opened, file)
     click.echo(f"{count} embeddings are new in {place}")

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from edgecnn.cli.key_options import key_options
 from edgecnn.cli.options import gallery_option
+
+if TYPE_CHECKING:
+    from edgecnn.faces.vault import Key
 
 
 @click.command()
@@ -15,7 +20,10 @@ from edgecnn.cli.options import gallery_option
 @click.option("--not", "name", metavar="NAME", required=True, help="Whose face it is not.")
 @click.option("--remove", is_flag=True, help="Take it back: PHOTO as edgecnn people list shows it.")
 @gallery_option
-def command(bundle: Path, photo: Path, name: str, remove: bool, gallery: Path | None) -> None:
+@key_options
+def command(
+    bundle: Path, photo: Path, name: str, remove: bool, gallery: Path | None, key: Key | None
+) -> None:
     """Teach the bundle that the one face on PHOTO is not NAME's, for a look-alike.
 
     A face that is nearer to it than to NAME is not called NAME from then on, by a running camera
@@ -34,11 +42,11 @@ def command(bundle: Path, photo: Path, name: str, remove: bool, gallery: Path | 
     opened = Bundle(bundle)
     place = gallery or opened.gallery
     if remove:
-        with Gallery(place, fingerprint(opened)) as people:
+        with Gallery(place, fingerprint(opened), key=key) as people:
             people.unteach(name, photo.name)
         click.echo(f"{photo.name} is no longer taught as not {name}")
         return
-    score = teach(opened, place, name, photo)
+    score = teach(opened, place, name, photo, key=key)
     click.echo(
         f"{photo.name} is not {name} from now on ({score:.2f} like {name}; named from "
         f"{opened.threshold:.2f} on)"

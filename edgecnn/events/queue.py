@@ -148,16 +148,23 @@ def forget(folder: str | Path, name: str) -> int:
     Raises:
         StorageError: a queue cannot be written to.
     """
-    count = 0
-    for path in sorted(Path(folder).glob(f"*{SUFFIX}")):
-        with closing(_connect(path)) as db, _said(path):
-            with db:
-                count += db.execute("DELETE FROM events WHERE name = ?", [name]).rowcount
-            db.execute("VACUUM")
-            # What was delivered lately is in the log beside the file, too.
-            (busy, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if busy:
-                raise sqlite3.OperationalError("it is in use")
+    return sum(forget_in(path, name) for path in sorted(Path(folder).glob(f"*{SUFFIX}")))
+
+
+def forget_in(path: Path, name: str) -> int:
+    """The same for one queue.
+
+    Raises:
+        StorageError: it cannot be written to.
+    """
+    with closing(_connect(path)) as db, _said(path):
+        with db:
+            count = db.execute("DELETE FROM events WHERE name = ?", [name]).rowcount
+        db.execute("VACUUM")
+        # What was delivered lately is in the log beside the file, too.
+        (busy, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError("it is in use")
     return count
 
 

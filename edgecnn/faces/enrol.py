@@ -22,6 +22,7 @@ from edgecnn.faces.sift import (
     without_strangers,
 )
 from edgecnn.faces.types import Sample
+from edgecnn.faces.vault import Key
 
 
 def enrol(
@@ -31,12 +32,14 @@ def enrol(
     photos: Sequence[str | Path],
     *,
     force: bool = False,
+    key: Key | None = None,
 ) -> list[Photo]:
     """Add a person, or more photos of one, to a gallery; it is made where there is none.
 
     Args:
         force: use photos that look like somebody who is enrolled already (twins), or that were
             taught as not this person.
+        key: of an encrypted gallery; one that is made here is encrypted with it.
 
     Returns:
         What became of each photo, and of those enrolled before that are redundant now. Nothing is
@@ -51,7 +54,7 @@ def enrol(
     sha = fingerprint(bundle)
     known: list[Sample] = []
     if Path(gallery).exists():
-        with Gallery(gallery, sha, create=True) as people:
+        with Gallery(gallery, sha, create=True, key=key) as people:
             known = people.samples()
             if not force:
                 looked_at = without_negatives(looked_at, people.negatives())
@@ -59,15 +62,25 @@ def enrol(
     looked_at, gone = without_redundant(looked_at, known)
     samples = [p.sample for p in looked_at if p.fate == USED]
     if samples:
-        with Gallery(gallery, sha, create=True) as people:
+        with Gallery(gallery, sha, create=True, key=key) as people:
             people.add_all(samples, drop=gone)
         fate = f"{REDUNDANT}: enrolled before, and gives way to the new ones"
         looked_at += [Photo(name, s.source, fate) for s in gone]
     return looked_at
 
 
-def teach(bundle: Bundle, gallery: str | Path, name: str, photo: str | Path) -> float:
+def teach(
+    bundle: Bundle,
+    gallery: str | Path,
+    name: str,
+    photo: str | Path,
+    *,
+    key: Key | None = None,
+) -> float:
     """Record in a gallery that the face on a photo is not ``name``'s, however alike they are.
+
+    Args:
+        key: of an encrypted gallery.
 
     Returns:
         How much the face is like that person: the score that it had before.
@@ -77,7 +90,7 @@ def teach(bundle: Bundle, gallery: str | Path, name: str, photo: str | Path) -> 
         DataError: the photo has no face or several, or one that cannot be made out.
         StorageError: it could not be written.
     """
-    with Gallery(gallery, fingerprint(bundle)) as people:
+    with Gallery(gallery, fingerprint(bundle), key=key) as people:
         name = composed(name)
         people.check(name)
         (seen,) = _examined(bundle, name, [photo])

@@ -29,7 +29,7 @@ from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.redundant import MOST, choose
 from edgecnn.faces.types import Sample
 from edgecnn.images import Floats
-from edgecnn.storage import storing, whole_file
+from edgecnn.storage import whole_file
 
 FORMAT, SCHEMA = "edgecnn-people", 2
 
@@ -74,10 +74,8 @@ def export_people(gallery: Gallery, path: str | Path) -> int:
             "facts": adaptation.facts,
         },
     }
-    with whole_file(path) as draft:
+    with whole_file(path, mode=0o600) as draft:
         draft.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    with storing(path):
-        Path(path).chmod(0o600)
     return len(people)
 
 

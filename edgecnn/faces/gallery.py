@@ -19,9 +19,11 @@ from edgecnn.faces import rows
 from edgecnn.faces.adapt import Adaptation
 from edgecnn.faces.gallery_file import GalleryFile
 from edgecnn.faces.match import Index
-from edgecnn.faces.names import clean_name, folded
+from edgecnn.faces.names import clean_name
 from edgecnn.faces.redundant import is_same_photo
+from edgecnn.faces.schema import ENCRYPTED
 from edgecnn.faces.types import Person, Sample
+from edgecnn.faces.vault import Key
 from edgecnn.images import Floats
 
 
@@ -35,20 +37,29 @@ class Gallery:
         path: the file.
     """
 
-    def __init__(self, path: str | Path, embedder_sha256: str | None = None, create: bool = False):
+    def __init__(
+        self,
+        path: str | Path,
+        embedder_sha256: str | None = None,
+        create: bool = False,
+        key: Key | None = None,
+    ):
         """Open a gallery.
 
         Args:
             embedder_sha256: of the embedder in use; None takes the file's, whichever that is.
             create: make the file where it does not exist; this needs ``embedder_sha256``.
+            key: of an encrypted gallery; a new one is encrypted with it. Whether it is the right
+                one is told by whatever reads or changes people first, by a GalleryError.
 
         Raises:
             GalleryError: there is no file, it is not a gallery or damaged, or it belongs to
                 another embedder.
             StorageError: it could not be created.
+            MissingExtra: a key was given, and the package that encrypts is not installed.
         """
         self.path = Path(path)
-        self._file = GalleryFile(self.path, embedder_sha256, create)
+        self._file = GalleryFile(self.path, embedder_sha256, create, key)
         self._read_at: tuple[int, int, int, int] | None = None
 
     @property
@@ -77,32 +88,48 @@ class Gallery:
     ) -> None:
         self.close()
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether it takes a key to read it."""
+        with self._file.faults():
+            return self._file.schema == ENCRYPTED
+
+    def cells(self) -> list[bytes]:
+        """Everything that stands in the file, cell by cell, as it is stored."""
+        with self._file.reading():
+            return rows.cells(self._file)
+
     def people(self) -> list[Person]:
         """Everybody, by name."""
-        with self._file.faults():
-            found = self._file.rows(
-                "SELECT name, count(*), avg(quality), min(created) FROM people "
-                "JOIN embeddings ON person = people.id GROUP BY people.id ORDER BY name"
-            )
-        taught = self.negatives()
+        with self._file.reading():
+            enrolled, taught = self.samples(), self.negatives()
+        mine: dict[str, list[Sample]] = {}
+        for sample in enrolled:
+            mine.setdefault(sample.name, []).append(sample)
         return [
-            Person(name, count, quality, since, tuple(n.source for n in taught if n.name == name))
-            for name, count, quality, since in found
+            Person(
+                name,
+                len(own),
+                sum(s.quality for s in own) / len(own),
+                min(s.created for s in own),
+                tuple(n.source for n in taught if n.name == name),
+            )
+            for name, own in mine.items()
         ]
 
     def samples(self) -> list[Sample]:
         """All embeddings, by person and in the order in which they came."""
-        with self._file.faults():
+        with self._file.reading():
             return rows.read(self._file, "embeddings")
 
     def negatives(self) -> list[Sample]:
         """Faces that are not the person whose name they carry, though they may look so."""
-        with self._file.faults():
+        with self._file.reading():
             return rows.read(self._file, "negatives") if self._file.schema >= 2 else []
 
     def adaptation(self) -> Adaptation | None:
         """The map that was fitted to these people, where there is one."""
-        with self._file.faults():
+        with self._file.reading():
             return rows.read_adaptation(self._file) if self._file.schema >= 2 else None
 
     def embeddings(self) -> tuple[list[str], Floats]:
@@ -112,8 +139,10 @@ class Gallery:
 
     def index(self) -> Index:
         """What faces are compared with: people, negatives and adaptation."""
-        names, matrix = self.embeddings()
-        return Index(names, matrix, self._matrix(self.negatives()), self.adaptation())
+        self._read_at = self._file.state()
+        with self._file.reading():
+            negatives = self._matrix(self.negatives())
+            return Index(*self._matrix(self.samples()), negatives, self.adaptation())
 
     def _matrix(self, samples: Sequence[Sample]) -> tuple[list[str], Floats]:
         found = [s.embedding for s in samples]
@@ -205,7 +234,7 @@ class Gallery:
         Raises:
             GalleryError: nobody is.
         """
-        with self._file.faults():
+        with self._file.reading():
             rows.known(self._file, name)
 
     def teach(self, negative: Sample) -> bool:
@@ -217,11 +246,11 @@ class Gallery:
         name, source = negative.name, negative.source
         with self._file.change():
             person = rows.known(self._file, name)
-            for own, embedding in rows.of(self._file, person):
-                if is_same_photo(embedding, negative.embedding):
+            for own in rows.of(self._file, "embeddings", person):
+                if is_same_photo(rows.vector(own.vector), negative.embedding):
                     raise GalleryError(
                         f"expected a photo of somebody else. {source} is one that {name} is "
-                        f"enrolled with ({own}): if that is wrong, forget {name} and enroll "
+                        f"enrolled with ({own.source}): if that is wrong, forget {name} and enroll "
                         "again without it"
                     )
             return rows.insert(self._file, "negatives", person, negative)
@@ -232,17 +261,14 @@ class Gallery:
         Raises:
             GalleryError: nobody is called so, or there is no such negative.
         """
-        with self._file.change():
-            count = self._file.do(
-                "DELETE FROM negatives WHERE person = ? AND source = ?",
-                rows.known(self._file, name), source,
-            ).rowcount  # fmt: skip
+        with self._file.removal():
+            taught = rows.of(self._file, "negatives", rows.known(self._file, name))
+            count = rows.drop(self._file, "negatives", [n.id for n in taught if n.source == source])
             if not count:
                 raise GalleryError(
                     f"no face from {source!r} was taught as not {name}: edgecnn people list "
                     "shows which were"
                 )
-        self._file.pack()
         return count
 
     def adapt(self, adaptation: Adaptation | None) -> None:
@@ -251,9 +277,8 @@ class Gallery:
         Raises:
             GalleryError: it is for embeddings of another length.
         """
-        with self._file.change():
+        with self._file.removal():
             rows.write_adaptation(self._file, adaptation)
-        self._file.pack()
 
     def rename(self, old: str, new: str) -> None:
         """Give a person another name.
@@ -263,19 +288,29 @@ class Gallery:
                 used.
         """
         new = clean_name(new)
-        with self._file.change():
+        with self._file.removal():
             person = rows.known(self._file, old)
-            for (name,) in self._file.rows(
-                "SELECT name FROM people WHERE folded = ? AND id != ?", folded(new), person
-            ):
+            taken = rows.called(self._file, new)
+            if taken and taken[0] != person:
                 raise GalleryError(
-                    f"{name} is enrolled already, so {old} cannot become {new}: "
+                    f"{taken[1]} is enrolled already, so {old} cannot become {new}: "
                     "forget one of them first, or choose another name"
                 )
-            self._file.do(
-                "UPDATE people SET name = ?, folded = ? WHERE id = ?", new, folded(new), person
-            )
-        self._file.pack()
+            rows.set_name(self._file, person, new)
+
+    def relock(self, key: Key | None) -> None:
+        """Encrypt with this key from now on, or keep plain where it is None; all or nothing.
+
+        Nothing of what stood in the file under the key before, or plain, is left in it. Copies,
+        exports and backups made before are as they were.
+
+        Raises:
+            GalleryError: the gallery's own key is missing or wrong, or the new one too short.
+            StorageError: it could not be written.
+            MissingExtra: the package that encrypts is not installed.
+        """
+        with self._file.removal():
+            rows.relock(self._file, key)
 
     def forget(self, *names: str) -> int:
         """Remove people, all or none of ``names``, and every trace of them from the file.
@@ -290,14 +325,20 @@ class Gallery:
             GalleryError: somebody is not enrolled; nobody was removed.
         """
         count = 0
-        with self._file.change():
+        with self._file.removal():
             for person in [rows.known(self._file, name) for name in names]:
-                mine = rows.of(self._file, person)
+                mine = rows.of(self._file, "embeddings", person)
                 count += len(mine)
-                for number, blob in self._file.rows("SELECT id, vector FROM negatives"):
-                    if any(is_same_photo(own, rows.vector(blob)) for _, own in mine):
-                        self._file.do("DELETE FROM negatives WHERE id = ?", number)
-                self._file.do("DELETE FROM people WHERE id = ?", person)
+                theirs = [
+                    negative.id
+                    for negative in rows.of(self._file, "negatives")
+                    if any(_same_photo(own, negative) for own in mine)
+                ]
+                rows.drop(self._file, "negatives", theirs)
+                rows.drop(self._file, "people", [person])
             rows.write_adaptation(self._file, None)
-        self._file.pack()
         return count
+
+
+def _same_photo(one: rows.Row, other: rows.Row) -> bool:
+    return is_same_photo(rows.vector(one.vector), rows.vector(other.vector))

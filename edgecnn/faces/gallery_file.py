@@ -3,8 +3,11 @@
 What was acknowledged survives ``kill -9`` and a lost power supply: a rollback journal with
 ``synchronous=EXTRA``, which also waits for the folder once the journal is gone. (A write-ahead log
 would be faster, and would keep the forgotten in a second file.) What is deleted is overwritten
-(``secure_delete``), and :meth:`GalleryFile.pack` writes the file anew (``VACUUM``, its scratch copy
-in memory).
+(``secure_delete``), and :meth:`GalleryFile.removal` writes the file anew (``VACUUM``, its scratch
+copy in memory) and overwrites the journal before that is deleted.
+
+A gallery may be encrypted (:mod:`edgecnn.faces.vault`), and become so, or plain, while others have
+it open: which vault its cells need is looked up in each transaction.
 """
 
 from __future__ import annotations
@@ -12,15 +15,25 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from edgecnn.errors import GalleryError, StorageError
 from edgecnn.faces import schema
+from edgecnn.faces.vault import Key, Vault, lock, unlock
+from edgecnn.storage import storing
 
 BUSY_S = 10.0
 """Seconds to wait for another process that is writing."""
+
+
+class _Lock(NamedTuple):
+    """A key, and the vault it gives with what ``meta`` said of the cipher."""
+
+    key: Key | None
+    cipher: str | None = None
+    vault: Vault | None = None
 
 
 class GalleryFile:
@@ -36,13 +49,17 @@ class GalleryFile:
         StorageError: it could not be created.
     """
 
-    def __init__(self, path: Path, embedder_sha256: str | None, create: bool):
+    def __init__(
+        self, path: Path, embedder_sha256: str | None, create: bool, key: Key | None = None
+    ):
         """
         Args:
             embedder_sha256: of the embedder in use; None takes the file's, whichever that is.
             create: make the file where it does not exist; this needs ``embedder_sha256``.
+            key: of an encrypted gallery, asked for by the first transaction; a gallery that is
+                made here is encrypted with it.
         """
-        self.path = path
+        self.path, self._lock = path, _Lock(key)
         self._expected, self._create = embedder_sha256, create
         self.open()
 
@@ -59,6 +76,8 @@ class GalleryFile:
                 for pragma in ("secure_delete=ON", "synchronous=EXTRA", "foreign_keys=ON",
                                "temp_store=MEMORY"):  # fmt: skip
                     self._db.execute(f"PRAGMA {pragma}")
+                if self._journal.exists():
+                    self._clear_up()
                 self._check()
         except BaseException:
             self._db.close()
@@ -67,6 +86,17 @@ class GalleryFile:
     def close(self) -> None:
         """Close the file; nothing is pending."""
         self._db.close()
+
+    @property
+    def _journal(self) -> Path:
+        return Path(f"{self.path}-journal")
+
+    def _clear_up(self) -> None:
+        """A process was killed amid a change, or is at one: the journal may hold the forgotten."""
+        self._db.execute("PRAGMA journal_mode=PERSIST")
+        # Where it may not be written to, or whoever is at it goes on for long, it is not ours.
+        with suppress(StorageError, GalleryError):
+            self._overwrite_journal()
 
     def _touch(self) -> None:
         if not (self._create and self._expected):
@@ -88,6 +118,8 @@ class GalleryFile:
             with self._transaction():
                 if self._is_empty():  # else another process was quicker
                     schema.create(self._db, self._expected)
+                    if self._lock.key:
+                        self.relock(self._lock.key, self._expected)
         if self.one("PRAGMA application_id") != schema.APPLICATION_ID:
             raise GalleryError(
                 f"{self.path} is not a gallery of edgecnn: name another file with --gallery"
@@ -95,9 +127,9 @@ class GalleryFile:
         if (damage := self.one("PRAGMA quick_check")) != "ok":
             raise sqlite3.DatabaseError(str(damage).splitlines()[0])
         number, self.embedder_sha256 = self.meta("schema"), self.meta("embedder_sha256")
-        if number not in map(str, schema.STEPS):
+        if number not in map(str, (*schema.STEPS, schema.ENCRYPTED)):
             raise GalleryError(
-                f"expected a gallery of schema 1 to {schema.SCHEMA}. {self.path} has {number}: "
+                f"expected a gallery of schema 1 to {schema.ENCRYPTED}. {self.path} has {number}: "
                 "use the version of edgecnn that made it, or enroll again from photos"
             )
         if self._expected not in (None, self.embedder_sha256):
@@ -118,6 +150,37 @@ class GalleryFile:
     def meta(self, key: str) -> str:
         """A fact of the table ``meta``."""
         return str(self.one("SELECT value FROM meta WHERE key = ?", key))
+
+    @property
+    def vault(self) -> Vault:
+        """How to read and write cells, inside :meth:`reading` or :meth:`change`."""
+        assert self._lock.vault is not None, "outside a transaction"
+        return self._lock.vault
+
+    def relock(self, key: Key | None, embedder_sha256: str | None = None) -> None:
+        """Write with this key from now on, None for plain, inside :meth:`change`.
+
+        The cells that are there stay as they are: the caller writes them anew.
+        """
+        sha = embedder_sha256 or self.embedder_sha256
+        cipher = lock(key, sha) if key else None
+        number = schema.ENCRYPTED if key else schema.SCHEMA
+        self.do("DELETE FROM meta WHERE key = 'cipher'")
+        if cipher:
+            self.do("INSERT INTO meta VALUES ('cipher', ?)", cipher)
+        self.do("UPDATE meta SET value = ? WHERE key = 'schema'", str(number))
+        self._lock = _Lock(key, cipher, unlock(self.path, cipher, key, sha))
+
+    def _unlock(self) -> None:
+        """Have the vault that the file needs now.
+
+        Raises:
+            GalleryError: the key is missing, or is not the one.
+        """
+        key, cipher, vault = self._lock
+        now = self.one("SELECT value FROM meta WHERE key = 'cipher'")
+        if vault is None or now != cipher:
+            self._lock = _Lock(key, now, unlock(self.path, now, key, self.embedder_sha256))
 
     def one(self, query: str, *values: Any) -> Any:
         """The first column of the first row, or None."""
@@ -143,25 +206,74 @@ class GalleryFile:
         return file.st_dev, file.st_ino, version, self._db.total_changes
 
     @contextmanager
+    def reading(self) -> Iterator[None]:
+        """All of the block sees the file as it is at its beginning."""
+        with self.faults():
+            if self._db.in_transaction:
+                yield
+                return
+            self._db.execute("BEGIN")
+            try:
+                self._unlock()
+                yield
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+    @contextmanager
     def change(self) -> Iterator[None]:
         """A transaction, in the newest schema: all of the block, or nothing where it raises."""
         with self._transaction():
+            self._unlock()
             schema.bring_up_to_date(self._db, self.schema)
             yield
+
+    @contextmanager
+    def removal(self) -> Iterator[None]:
+        """A change of whose removed or overwritten rows nothing is left, in no file.
+
+        The journal, which holds them until the change is made, is kept until it is overwritten,
+        too: otherwise they would stand in free blocks of the disk. (A flash card may still keep
+        old blocks, out of any program's reach.)
+        """
+        with self.faults():
+            self._db.execute("PRAGMA journal_mode=PERSIST")
+        try:
+            with self.change():
+                yield
+            self._pack()
+        finally:
+            self._overwrite_journal()
+
+    def _overwrite_journal(self) -> None:
+        with self.faults(), storing(self._journal):
+            try:
+                self._db.execute("BEGIN EXCLUSIVE")  # so that nobody else is using it
+                if self._journal.exists():
+                    with open(self._journal, "r+b") as file:
+                        file.write(bytes(self._journal.stat().st_size))
+                        file.flush()
+                        os.fsync(file.fileno())
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("COMMIT")
+                self._db.execute("PRAGMA journal_mode=DELETE")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self.faults():
             self._db.execute("BEGIN IMMEDIATE")
+            before = self._lock
             try:
                 yield
             except BaseException:
+                self._lock = before
                 if self._db.in_transaction:  # SQLite itself rolls back on a full disk
                     self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
 
-    def pack(self) -> None:
+    def _pack(self) -> None:
         """Write the file anew, without the gaps that deletions leave."""
         try:
             with self.faults():

@@ -8,6 +8,10 @@
     negatives   the same columns: faces that are not that person              from schema 2
     adaptation  id (1), map (float32, little-endian, D × D), shift, facts (JSON)        "
 
+An encrypted gallery is one of schema 3: the same tables, with ``cipher`` in ``meta``, and names,
+vectors, sources, maps and facts sealed (:mod:`edgecnn.faces.vault`). Versions that cannot open it
+refuse it by its number; plain galleries stay at schema 2.
+
 A file of an older schema is read as it is, also where it cannot be written to; the first change
 brings it up to date, in the same transaction.
 """
@@ -41,6 +45,9 @@ CREATE TABLE adaptation (id INTEGER PRIMARY KEY CHECK (id = 1), map BLOB NOT NUL
 """Schema number to what it adds to the one before."""
 
 SCHEMA = max(STEPS)
+
+ENCRYPTED = 3
+"""The number of an encrypted gallery, whose tables are those of :data:`SCHEMA`."""
 
 APPLICATION_ID = 0x65434E4E
 """``eCNN``: tells a gallery from any other SQLite file, in its header."""
