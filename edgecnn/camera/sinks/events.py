@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgecnn.camera.pipeline import Result
+from edgecnn.camera.sinks.beside import Backlog
 from edgecnn.events.jsonl import JsonLines
 from edgecnn.events.schema import events_of
 
@@ -15,6 +16,8 @@ class EventSink:
     Args:
         path: a file that is appended to, or ``-`` for the standard output.
     """
+
+    backlog = Backlog(room=1024, pictures=False)
 
     def __init__(self, path: str | Path):
         self._lines = JsonLines(path)

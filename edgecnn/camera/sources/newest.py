@@ -29,6 +29,7 @@ class Newest(Source):
 
     Attributes:
         skipped: frames that were replaced by a newer one before anybody read them.
+        stirs: how often the thread came back from the camera, or tried to open it again.
 
     Raises:
         CameraError: the source cannot be opened to begin with.
@@ -46,7 +47,7 @@ class Newest(Source):
     ):
         source = open_()
         self.name, self.fps = source.name, source.fps
-        self.skipped = 0
+        self.skipped = self.stirs = 0
         self._waits_s = WAITS_S if waits_s is None else waits_s
         self._open, self._max_age_s = open_, max_age_s
         self._stop = stop or threading.Event()
@@ -97,6 +98,7 @@ class Newest(Source):
         index, attempt, reason = 0, 0, "no more frames came"
         try:
             while not self._closed.is_set():
+                self.stirs += 1
                 frame = source.read() if source else None
                 if frame is not None:
                     attempt = 0
