@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgecnn.bundle import Bundle
+from edgecnn.camera.governor import Governor
+from edgecnn.camera.guard import Guard
+from edgecnn.camera.motion import Motion
+from edgecnn.camera.pace import Pace
 from edgecnn.camera.pipeline import Sink, Stats, load, run
 from edgecnn.camera.sources import Source, open_source
-from edgecnn.errors import StorageError
+from edgecnn.camera.sources.ahead import Ahead
+from edgecnn.errors import CameraError, StorageError
 from edgecnn.faces.cohort import Cohort
 from edgecnn.faces.embed import fingerprint
 from edgecnn.faces.gallery import Gallery
@@ -20,6 +26,9 @@ from edgecnn.faces.threshold import one_in
 LIVE_VIDEO_FPS = 15.0
 """Most frames a second of a live source's video: recognition is rarely faster on a board, and
 each frame that is repeated costs an encoding."""
+
+DRAINED_S = 1.0
+"""Once the loop is lost, no results follow, and the sinks' threads write the few that wait."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,7 @@ def watch(
     strangers: float | None = None,
     missed: float | None = None,
     max_frames: int | None = None,
+    full_rate: bool = False,
     stop: threading.Event | None = None,
     stats: Stats | None = None,
     note: Callable[[str], object] | None = None,
@@ -57,13 +67,15 @@ def watch(
 
     Args:
         strangers, missed: see :func:`edgecnn.camera.pipeline.load`.
+        full_rate: recognise every frame of a live source that there is time for, also where nothing
+            moves, or the board grows hot.
         stats: counted into; see :func:`edgecnn.camera.pipeline.run`.
         note: takes a line that the user should read, but that is no error.
 
     Raises:
         BundleError, ModelError, GalleryError: nothing can be recognised with these files.
         DataError: such a share of strangers cannot be known with this bundle.
-        CameraError: the source cannot be opened, or stopped for good.
+        CameraError: the source cannot be opened, stopped for good, or hangs.
         StorageError: an output cannot be written, or is the source.
         MissingExtra: this OpenCV has no window.
     """
@@ -79,10 +91,38 @@ def watch(
         said = _strangers(checked, gallery or checked.gallery, strangers)
         if note:
             note(said)
+    stats = stats or Stats()
+    sinks: list[Sink] = []
     with ExitStack() as stack:
         opened = stack.enter_context(closing(open_source(source, stop)))
-        sinks = [stack.enter_context(closing(sink)) for sink in _sinks(outputs, opened, stop)]
-        return run(opened, recogniser, sinks, max_frames=max_frames, stop=stop, stats=stats)
+        if not opened.live:
+            opened = stack.enter_context(closing(Ahead(opened, stop)))
+        guard = stack.enter_context(Guard(opened, stats, stop, lambda: _rescue(sinks), note))
+        for sink in _sinks(outputs, opened, stop):
+            sinks.append(stack.enter_context(closing(sink)))
+        adapts = opened.live and not full_rate
+        pace = Pace(Motion(), Governor(note=note)) if adapts else None
+        run(
+            opened,
+            recogniser,
+            sinks,
+            max_frames=max_frames,
+            stop=stop,
+            stats=stats,
+            pace=pace,
+            note=note,
+        )
+    if guard.fault:
+        raise CameraError(guard.fault)
+    return stats
+
+
+def _rescue(sinks: list[Sink]) -> None:
+    """Finish the files of a run whose loop does not come back."""
+    time.sleep(DRAINED_S)
+    with ExitStack() as stack:
+        for sink in sinks:
+            stack.callback(sink.close)
 
 
 def _strangers(bundle: Bundle, gallery: Path, rate: float) -> str:

@@ -96,7 +96,7 @@ class Stats:
         seconds: from the start to the last result.
         names: frames in which each name was seen; None counts frames with somebody unknown.
         latencies_ms: of the last 10,000 frames, from the picture's arrival to the outcome.
-        still, rested: frames passed over, see :class:`edgecnn.camera.pace.Pace`.
+        pace: which frames were passed over.
         dropped: results that a slow sink had no room for, by its name.
         stages: where the time went.
     """
@@ -105,8 +105,7 @@ class Stats:
     seconds: float = 0.0
     names: Counter[str | None] = field(default_factory=Counter)
     latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_LATENCIES))
-    still: int = 0
-    rested: int = 0
+    pace: Pace = field(default_factory=Pace)
     dropped: dict[str, int] = field(default_factory=dict)
     stages: Stages = field(default_factory=Stages)
 
@@ -150,7 +149,8 @@ def run(
         StorageError: a sink could not write.
     """
     stats = stats or Stats()
-    pace, stages = pace or Pace(), stats.stages
+    stats.pace = pace = pace or Pace()
+    stages = stats.stages
     began_s = time.monotonic()
     beside = AllBeside(sinks, source.live, stages, note)
     try:
@@ -164,7 +164,6 @@ def run(
                     break
                 stages.enter("motion")
                 wanted = pace.wants(frame)
-                stats.still, stats.rested = pace.still, pace.rested
                 stats.seconds = time.monotonic() - began_s
                 if not wanted:
                     continue

@@ -28,14 +28,14 @@ class Row(NamedTuple):
         name: in words.
         kind: ``loop`` for the stages that follow one another, ``part`` for what recognising is
             made of, ``beside`` for what ran in a thread of its own.
-        count: how often it ran.
+        times: how often it ran.
         p50_ms, p95_ms: of the last 10,000 times.
         share: 0…1 of the run's time. Those of ``loop`` add up to 1.
     """
 
     name: str
     kind: str
-    count: int
+    times: int
     p50_ms: float
     p95_ms: float
     share: float
@@ -70,9 +70,8 @@ def table(stages: Stages) -> list[str]:
     width = max(map(len, names))
     lines = [f"{'stage':{width}}  {'times':>8}  {'p50 ms':>8}  {'p95 ms':>8}  {'share':>6}"]
     for name, row in zip(names, found, strict=True):
-        lines.append(
-            f"{name:{width}}  {row.count:8,}  {row.p50_ms:8.2f}  {row.p95_ms:8.2f}  {row.share:6.1%}"
-        )
+        ms = f"{row.p50_ms:8.2f}  {row.p95_ms:8.2f}"
+        lines.append(f"{name:{width}}  {row.times:8,}  {ms}  {row.share:6.1%}")
     return lines
 
 
