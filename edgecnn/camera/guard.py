@@ -19,6 +19,7 @@ slept, has not hung.
 from __future__ import annotations
 
 import faulthandler
+import math
 import os
 import sys
 import threading
@@ -63,6 +64,7 @@ class Guard:
         note: takes the line that says what hung.
         systemd: whom to tell.
         hung_s, round_s: see :data:`HUNG_S` and :data:`ROUND_S`.
+        backstop: end the process by a timer where not even this thread runs.
         leave: ends the process; for tests.
 
     Attributes:
@@ -79,7 +81,8 @@ class Guard:
         *,
         systemd: Systemd | None = None,
         hung_s: float | None = None,
-        round_s: float = ROUND_S,
+        round_s: float | None = None,
+        backstop: bool = True,
         leave: Callable[[int], object] = os._exit,
     ):
         self.fault: str | None = None
@@ -87,10 +90,10 @@ class Guard:
         self._note = note or (lambda line: print(f"edgecnn: {line}", file=sys.stderr, flush=True))
         self._systemd = systemd or Systemd()
         self._hung_s = HUNG_S if hung_s is None else hung_s
-        self._round_s, self._leave = round_s, leave
-        if self._systemd.watchdog_s:
-            # Twice within what systemd waits, as sd_watchdog_enabled(3) recommends.
-            self._round_s = min(round_s, self._systemd.watchdog_s / 2)
+        self._backstop, self._leave = backstop, leave
+        # Twice within what systemd waits, as sd_watchdog_enabled(3) recommends.
+        most_s = (self._systemd.watchdog_s or math.inf) / 2
+        self._round_s = min(ROUND_S if round_s is None else round_s, most_s)
         self._closed = threading.Event()
         self._ready, self._silent_s, self._seen = False, 0.0, (-1, -1)
         self._status_s, self._status_frames = 0.0, 0
@@ -104,8 +107,8 @@ class Guard:
         self._closed.set()
         self._thread.join()
         self._systemd.tell("STOPPING=1")
-        self._systemd.close()
-        faulthandler.cancel_dump_traceback_later()
+        if self._backstop:
+            faulthandler.cancel_dump_traceback_later()
 
     def _run(self) -> None:
         while not self._closed.wait(self._round_s):
@@ -119,7 +122,7 @@ class Guard:
     def _arm(self) -> None:
         """Put off what ends the process where even this thread is stopped."""
         # Before 3.11 it counts by the wall clock, which jumps.
-        if sys.version_info >= (3, 11) and sys.__stderr__ is not None:
+        if self._backstop and sys.version_info >= (3, 11) and sys.__stderr__ is not None:
             faulthandler.dump_traceback_later(
                 2 * self._hung_s + LAST_S, exit=True, file=sys.__stderr__
             )

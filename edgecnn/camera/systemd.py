@@ -27,7 +27,6 @@ class Systemd:
         usec = env.get("WATCHDOG_USEC", "")
         ours = env.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self.watchdog_s = int(usec) / 1e6 if usec.isdecimal() and int(usec) and ours else None
-        self._socket: socket.socket | None = None
 
     def tell(self, *lines: str) -> bool:
         """Send lines such as ``READY=1``; whether somebody was there to take them.
@@ -37,17 +36,9 @@ class Systemd:
         if not self._address:
             return False
         try:
-            if self._socket is None:
-                kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
-                self._socket = socket.socket(socket.AF_UNIX, kind)
-                self._socket.settimeout(1.0)
-            self._socket.sendto("\n".join(lines).encode(), self._address)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+                out.settimeout(1.0)
+                out.sendto("\n".join(lines).encode(), self._address)
         except OSError:
             return False
         return True
-
-    def close(self) -> None:
-        """Let go of the socket."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
