@@ -86,11 +86,11 @@ class Again(Source):
         self._source.close()
 
 
-def synthetic(portraits: dict[str, Image], frames: int = TOUR) -> Callable[[], Source]:
+def synthetic(portraits: dict[str, Image]) -> Callable[[], Source]:
     """The demo's camera, its tour rendered once."""
     from edgecnn.cli import demo_faces
 
-    camera = demo_faces.camera(portraits, frames, seed=0)
+    camera = demo_faces.camera(portraits, TOUR, seed=0)
 
     def rewound() -> Source:
         camera.rewind()
