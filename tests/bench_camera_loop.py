@@ -112,7 +112,7 @@ class Found:
     Attributes:
         alone_ms: inference before the run, median.
         mean_ms, p95_ms: inference within the run.
-        rate: frames a second over the slower of camera and inference (mean, within the run).
+        rate: frames a second over what the slower of camera and inference allows, frame by frame.
         latency: 95th percentile from the picture to its lines in the event file, over a frame
             interval and the inference (95th percentile, within the run).
         dropped: frames that the video left out.
@@ -143,13 +143,14 @@ def measure(case: Case, pictures: list[Image], folder: Path, in_line: bool) -> F
         timer.start()
         stats = pipeline.run(source, recogniser, [events, video], stop=stop)
     took = stats.stages.taken["recognise"]
+    slower_s = float(np.mean(np.maximum(1 / FPS, np.array(took.last_ms) / 1e3)))
     mean_s, p95_s = took.seconds / took.count, took.summary["p95_ms"] / 1e3
     late_s = float(np.percentile(events.latencies_s[3:], 95))
     return Found(
         float(np.median(alone)) * 1e3,
         mean_s * 1e3,
         p95_s * 1e3,
-        stats.frames / stats.seconds / min(FPS, 1 / mean_s),
+        stats.frames / stats.seconds * slower_s,
         late_s / (1 / FPS + p95_s),
         sum(stats.dropped.values()),
     )
@@ -192,9 +193,9 @@ def page(loop: list[str], motion: list[str]) -> str:
         "# The camera loop", "",
         "Written by `make bench-camera`. A camera without a device gives 30 frames of 640×480 a",
         "second; an event file and a video of 15 frames a second are written. What is allowed: for",
-        "the rate, the slower of camera and inference (the mean within the run); for the latency",
-        "from a picture's arrival to its lines in the event file, one frame interval and the",
-        "inference (95th percentile within the run). In the last two columns the sinks write in",
+        "the rate, the slower of camera and inference, frame by frame; for the latency from a",
+        "picture's arrival to its lines in the event file, one frame interval and the inference",
+        "(95th percentile within the run). In the last two columns the sinks write in",
         f"the loop's own thread, as they would without threads. Here on {platform.machine()}, "
         f"{os.cpu_count()} processors,",
         f"which other programs used, too: a load of {os.getloadavg()[0]:.1f} at the end.", "",

@@ -21,6 +21,7 @@ import pytest
 from camera_tools import face
 from test_cli_camera import make_bundle
 
+from edgecnn import storage
 from edgecnn.camera import app, pipeline
 from edgecnn.camera.pipeline import Stats
 from edgecnn.camera.sinks import video as video_module
@@ -142,7 +143,7 @@ def test_a_disk_that_is_full_at_once_leaves_no_half_video(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     small, stats = disk(1), Stats()
-    monkeypatch.setattr(video_module, "FREE_BYTES", 0)
+    monkeypatch.setattr(storage, "FREE_BYTES", 0)
     if not small.real:  # the writer says nothing of a full disk; the file tells
         monkeypatch.setattr(video_module, "_frames", lambda path: 1)
     with pytest.raises(StorageError, match=r"probably the disk is full; nothing was left behind"):
