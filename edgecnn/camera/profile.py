@@ -127,7 +127,7 @@ def draw(stages: Stages, title: str) -> Image:
     picture = np.full((LINE * (len(found) + 5), WIDTH, 3), 255, np.uint8)
     longest = max((row.p95_ms for row in found), default=1.0) or 1.0
     step = _round_up(longest / 5)
-    scale = (WIDTH - LEFT - RIGHT) / longest
+    scale = (WIDTH - LEFT - RIGHT - 20) / longest
     _text(picture, title, (16, 28), INK, 0.6)
     at = 16
     for kind, says in KINDS.items():
