@@ -5,9 +5,10 @@ from __future__ import annotations
 import configparser
 from pathlib import Path
 
+import camera_tools
 import cv2
 import pytest
-from camera_tools import make_video, network_camera
+from camera_tools import make_video, network_camera, picture
 from test_cli_camera import ann_then_a_stranger, lines, make_bundle, run
 from test_project_cli import unknown_options
 
@@ -75,6 +76,7 @@ def test_a_live_picture_that_stands_still_is_looked_at_less(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(app, "Motion", lambda: Motion(hold_s=0.1))
+    monkeypatch.setattr(camera_tools, "picture", lambda i: picture(5 + i % 2))
     events = tmp_path / "events.jsonl"
     options = ["--full-rate"] if full_rate else []
     # Its frames are grey all over, and differ in brightness only, as under a lamp.
