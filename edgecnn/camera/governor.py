@@ -21,13 +21,13 @@ MARGIN_C = 5.0
 WELL_BELOW_C = 5.0
 """Degrees below that again from which the rate may be raised."""
 
-BUSY, CALM = 0.6, 0.3
+BUSY, CALM = 0.8, 0.4
 """Share of the time in which something waited for a processor, from which the rate is lowered, and
-up to which it may be raised. The camera alone, on as many threads as processors, makes 0.1 to 0.3
-of it."""
+up to which it may be raised. Not measured on a board: high, since the camera's own threads wait for
+one another, too."""
 
 LOADED, UNLOADED = 2.0, 1.25
-"""The same as processes a processor, where the kernel has no pressure file. The camera's own are
+"""The same as processes a processor, where the kernel has no pressure file. The camera's own come to
 about one."""
 
 STEP = 0.75
@@ -37,7 +37,8 @@ SLOWEST_FPS = 1.0
 """Never less: a visitor is still seen, and a watchdog still fed."""
 
 SETTLE_S, CALM_S = 10.0, 30.0
-"""Seconds between two lowerings, in which a heat sink follows; seconds of calm before a raising."""
+"""Seconds between two lowerings, in which a heat sink follows, and before the first, since a start
+is a load of its own; seconds of calm before a raising."""
 
 
 class Governor:
@@ -86,9 +87,8 @@ class Governor:
         if why or not is_calm(vitals):
             self._calm_since_s = now_s
         if why:
-            first = self.limit_fps is None
-            if (first or now_s - self._changed_s >= SETTLE_S) and fps > SLOWEST_FPS:
-                if first:
+            if now_s - self._changed_s >= SETTLE_S and fps > SLOWEST_FPS:
+                if self.limit_fps is None:
                     self._full_fps = fps
                 self._lower(max(SLOWEST_FPS, STEP * min(fps, self.limit_fps or fps)), why, now_s)
         elif self.limit_fps is not None and now_s - self._calm_since_s >= CALM_S:
