@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from camera_tools import make_folder, number_of, picture
+from camera_tools import make_folder, number_of, picture, until
 
 from edgecnn.camera.sources import Frame, Source, open_source
 from edgecnn.camera.sources.ahead import ROOM, Ahead
@@ -58,18 +58,18 @@ def test_no_more_is_read_than_there_is_room_for() -> None:
 
 def test_a_frame_is_as_old_as_the_question_for_it() -> None:
     with Ahead(Slow()) as source:
-        time.sleep(0.05)
+        time.sleep(0.02)
+        asked_s = time.monotonic()
         frame = source.read()
-        assert frame is not None and time.monotonic() - frame.taken_s < 0.04
+        assert frame is not None and frame.taken_s >= asked_s
 
 
-def test_decoding_and_recognising_overlap() -> None:
-    with Ahead(Slow(10, took_s=0.02)) as source:
-        began = time.monotonic()
-        while source.read() is not None:
-            time.sleep(0.02)
-        took = time.monotonic() - began
-    assert took < 0.32, "one after the other they take 0.4 s"
+def test_the_next_frame_is_decoded_while_this_one_is_recognised() -> None:
+    slow = Slow(10)
+    with Ahead(slow) as source:
+        for i in range(8):
+            assert source.read() is not None
+            until(lambda i=i: slow.index >= i + 2)  # it takes nobody's asking
 
 
 def test_an_error_comes_after_the_frames_before_it() -> None:
@@ -82,10 +82,10 @@ def test_an_error_comes_after_the_frames_before_it() -> None:
 
 def test_stop_and_close_end_a_read_and_the_thread() -> None:
     stop = threading.Event()
-    source = Ahead(Slow(10, took_s=0.5), stop)
+    source = Ahead(Slow(10, took_s=1.0), stop)
     threading.Timer(0.05, stop.set).start()
     began = time.monotonic()
     assert source.read() is None
-    assert time.monotonic() - began < 0.4
+    assert time.monotonic() - began < 0.9
     source.close()
     assert not [t for t in threading.enumerate() if t.name == "edgecnn-ahead"]

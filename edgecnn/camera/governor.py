@@ -27,8 +27,8 @@ up to which it may be raised. Not measured on a board: high, since the camera's 
 one another, too."""
 
 LOADED, UNLOADED = 2.0, 1.25
-"""The same as processes a processor, where the kernel has no pressure file. The camera's own come to
-about one."""
+"""The same as processes a processor, where the kernel has no pressure file; the camera's own come
+to about one."""
 
 STEP = 0.75
 """What a lowering leaves of the rate."""
