@@ -5,7 +5,8 @@
 
 The frames go through ``edgecnn.camera.app.watch`` with the shipped models, somebody enrolled, an
 event file and a video. Memory is what the kernel says (``VmRSS``); growth is the most of the last
-tenth over the most of the second one, since the first tenth warms up.
+tenth over the most of the second one, since the first tenth warms up. The video is an ``.avi``,
+whose index takes 16 bytes of memory a frame until it is finished; that of an ``.mp4`` takes 74.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def soak(
         stats = app.watch(
             ASSETS,
             "synthetic",
-            app.Outputs(folder / "out.mp4", str(folder / "events.jsonl")),
+            app.Outputs(folder / "out.avi", str(folder / "events.jsonl")),
             gallery=folder / "gallery.sqlite",
             threads=1,
             max_frames=frames,
@@ -181,7 +182,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         stats, readings = soak(options.frames, Path(folder), options.source, stop=stop)
         lines = (Path(folder) / "events.jsonl").read_text().count("\n")
-        video = (Path(folder) / "out.mp4").stat().st_size
+        video = (Path(folder) / "out.avi").stat().st_size
     print("| frames | memory, MB | threads | descriptors |\n| ---: | ---: | ---: | ---: |")
     for reading in readings[:: max(1, len(readings) // 10)] + readings[-1:]:
         print(

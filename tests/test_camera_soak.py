@@ -48,4 +48,4 @@ def test_the_whole_app_keeps_its_memory_threads_and_descriptors(
     assert stats.frames == 2000 and len(taken) >= 40
     assert leaks(taken) == []
     lines = (tmp_path / "events.jsonl").read_text().count("\n")
-    assert lines > 200 and (tmp_path / "out.mp4").stat().st_size > 100_000
+    assert lines > 200 and (tmp_path / "out.avi").stat().st_size > 100_000

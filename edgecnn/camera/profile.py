@@ -29,7 +29,7 @@ class Row(NamedTuple):
         kind: ``loop`` for the stages that follow one another, ``part`` for what recognising is
             made of, ``beside`` for what ran in a thread of its own.
         times: how often it ran.
-        p50_ms, p95_ms: of the last 10,000 times.
+        p50_ms, p95_ms: of the last 2,000 times.
         share: 0…1 of the run's time. Those of ``loop`` add up to 1.
     """
 

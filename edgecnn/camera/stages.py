@@ -13,8 +13,8 @@ LOOP = ("camera", "motion", "recognise", "sinks")
 """Stages of the loop, one after another: waiting for a frame; deciding whether it is looked at;
 recognising; handing over to the sinks."""
 
-KEPT = 10_000
-"""Times of each stage that percentiles are taken over: the last minutes of months."""
+KEPT = 2_000
+"""Times of each stage that percentiles are taken over: the last minutes of months, in 64 kB."""
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Taken:
     Attributes:
         count: how often it ran.
         seconds: all of them together.
-        last_ms: the last 10,000, in milliseconds.
+        last_ms: the last 2,000, in milliseconds.
     """
 
     count: int = 0
