@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from camera_tools import make_video, picture
+from camera_tools import make_video, picture, until
 from test_cli_camera import lines, make_bundle, wait_for_lines
 
 from edgecnn.camera.guard import EXIT_CODE, Guard
@@ -239,6 +239,18 @@ def test_an_output_that_hangs_is_named() -> None:
 
 
 Start = Callable[[str, "Manager | None"], "subprocess.Popen[str]"]
+
+
+def test_an_output_that_hangs_while_it_is_finished_is_named() -> None:
+    left: list[int] = []
+    with Guard(
+        Paced(), Stats(), threading.Event(), note=lambda line: None,
+        systemd=Systemd({}), hung_s=0.3, round_s=0.05, backstop=False, leave=left.append,
+    ) as guard:  # fmt: skip
+        until(lambda: left != [])
+    assert guard.fault is not None and guard.fault.startswith("an output has not answered")
+    assert left == [EXIT_CODE]
+
 
 CHILD = """
 import ctypes, sys, time

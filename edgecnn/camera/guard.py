@@ -49,8 +49,10 @@ WHERE = {
     "motion": "comparing two pictures",
     "recognise": "the interpreter",
     "sinks": "an output",
+    "": "an output",
 }
-"""What hangs, by the stage of the loop that does not end."""
+"""What hangs, by the stage of the loop that does not end; before and after the loop, outputs are
+opened and finished."""
 
 
 class Guard:
@@ -155,7 +157,7 @@ class Guard:
 
     def _end(self) -> None:
         stage, waited = self._stats.stages.current, f"{self._silent_s:.0f} s"
-        if stage in ("camera", ""):
+        if stage == "camera":
             name = self._source.name
             self.fault = (
                 f"no frame and no sign of life from {name} for {waited}: it hangs; "
@@ -166,7 +168,7 @@ class Guard:
             if self._waited_for_loop():
                 return
         else:
-            what = WHERE.get(stage, stage)
+            what = WHERE[stage]
             self.fault = f"{what} has not answered for {waited}: it hangs, and edgecnn ends here"
         self._note(self.fault)
         self._systemd.tell("STOPPING=1", f"STATUS={self.fault}")
