@@ -155,9 +155,7 @@ def run(
     beside = AllBeside(sinks, source.live, stages, note)
     try:
         with beside:
-            while (max_frames is None or stats.frames < max_frames) and not (
-                stop and stop.is_set()
-            ):
+            while not _is_over(stats, max_frames, stop):
                 stages.enter("camera")
                 frame = source.read()
                 if frame is None:
@@ -184,6 +182,11 @@ def run(
         stages.enter("")
         stats.dropped = beside.dropped
     return stats
+
+
+def _is_over(stats: Stats, max_frames: int | None, stop: threading.Event | None) -> bool:
+    done = max_frames is not None and stats.frames >= max_frames
+    return done or (stop is not None and stop.is_set())
 
 
 def _count(stats: Stats, result: Result, recogniser: Recogniser) -> None:
