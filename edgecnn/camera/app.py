@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
@@ -10,10 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.bundle import Bundle
+from edgecnn.camera.governor import Governor
+from edgecnn.camera.guard import Guard
+from edgecnn.camera.motion import Motion
+from edgecnn.camera.pace import Pace
 from edgecnn.camera.pipeline import Sink, Stats, load, run
 from edgecnn.camera.sources import Mode, Newest, Source, open_source
+from edgecnn.camera.sources.ahead import Ahead
 from edgecnn.camera.veil import Veil
-from edgecnn.errors import DataError, StorageError
+from edgecnn.errors import CameraError, DataError, StorageError
 from edgecnn.faces.cohort import Cohort
 from edgecnn.faces.embed import fingerprint
 from edgecnn.faces.gallery import Gallery
@@ -26,6 +32,9 @@ if TYPE_CHECKING:
 LIVE_VIDEO_FPS = 15.0
 """Most frames a second of a live source's video: recognition is rarely faster on a board, and
 each frame that is repeated costs an encoding."""
+
+DRAINED_S = 1.0
+"""Once the loop is lost, no results follow, and the sinks' threads write the few that wait."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,7 @@ def watch(
     max_frames: int | None = None,
     blur_unknown: bool = False,
     mode: Mode | None = None,
+    full_rate: bool = False,
     stop: threading.Event | None = None,
     stats: Stats | None = None,
     note: Callable[[str], object] | None = None,
@@ -78,6 +88,8 @@ def watch(
         blur_unknown: no output gets the face of anybody without a name; see
             :mod:`edgecnn.camera.veil`.
         mode: what is asked of a camera; see :func:`edgecnn.camera.sources.open_source`.
+        full_rate: recognise every frame of a live source that there is time for, also where nothing
+            moves, or the board grows hot.
         stats: counted into; see :func:`edgecnn.camera.pipeline.run`.
         note: takes a line that the user should read, but that is no error.
 
@@ -85,7 +97,7 @@ def watch(
         BundleError, ModelError, GalleryError: nothing can be recognised with these files.
         DataError: such a share of strangers cannot be known with this bundle, or faces are to be
             blurred with one that finds none, or on a tape.
-        CameraError: the source cannot be opened, or ``mode`` is not for its kind.
+        CameraError: the source cannot be opened, ``mode`` is not for its kind, or it hangs.
         StorageError: an output cannot be written, or is the source.
         MissingExtra: this OpenCV has no window, or a package for an output is not installed.
     """
@@ -110,19 +122,40 @@ def watch(
         note(f"nobody is enrolled in {checked.path}, so everybody is unknown: edgecnn enroll")
     if strangers is not None and not nobody:
         note(_strangers(checked, gallery or checked.gallery, strangers, key))
+    stats = stats or Stats()
+    sinks: list[Sink] = []
     with ExitStack() as stack:
         opened = stack.enter_context(closing(open_source(source, stop, mode=mode, note=note)))
-        made = _sinks(outputs, opened, stop, lambda: _known(checked, gallery, key), note)
-        sinks = [stack.enter_context(closing(sink)) for sink in made]
-        return run(
+        if not opened.live:
+            opened = stack.enter_context(closing(Ahead(opened, stop)))
+        guard = stack.enter_context(Guard(opened, stats, stop, lambda: _rescue(sinks), note))
+        for sink in _sinks(outputs, opened, stop, lambda: _known(checked, gallery, key), note):
+            sinks.append(stack.enter_context(closing(sink)))
+        # A tape is to hold what the camera saw.
+        adapts = opened.live and not full_rate and outputs.tape is None
+        pace = Pace(Motion(), Governor(note=note)) if adapts else None
+        run(
             opened,
             recogniser,
             sinks,
             max_frames=max_frames,
             stop=stop,
             stats=stats,
+            pace=pace,
             veil=Veil() if blur_unknown else None,
+            note=note,
         )
+    if guard.fault:
+        raise CameraError(guard.fault)
+    return stats
+
+
+def _rescue(sinks: list[Sink]) -> None:
+    """Finish the files of a run whose loop does not come back."""
+    time.sleep(DRAINED_S)
+    with ExitStack() as stack:
+        for sink in sinks:
+            stack.callback(sink.close)
 
 
 def _strangers(bundle: Bundle, gallery: Path, rate: float, key: Key | None) -> str:

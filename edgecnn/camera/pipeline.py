@@ -1,4 +1,10 @@
-"""The loop: the newest frame, who is in it, and on to the sinks."""
+"""The loop: the newest frame, who is in it, and on to the sinks.
+
+Three things overlap: the source reads the next frame in a thread of its own
+(:mod:`edgecnn.camera.sources.newest`, :mod:`edgecnn.camera.sources.ahead`), this loop recognises,
+and each sink writes in its own (:mod:`edgecnn.camera.sinks.beside`). A frame is handed on as it is;
+the one copy is the annotated picture, drawn by the first sink that shows it.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +15,15 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from edgecnn.bundle import Bundle
 from edgecnn.camera import overlay
+from edgecnn.camera.pace import Pace
+from edgecnn.camera.sinks.beside import AllBeside
 from edgecnn.camera.sources.source import Frame, Source
+from edgecnn.camera.stages import Stages
 from edgecnn.camera.veil import Veil
 from edgecnn.errors import DataError
 from edgecnn.events.schema import Label
@@ -48,11 +56,16 @@ class Result:
     outcome: Sequence[Recognition] | Label
     taken_at: datetime
     latency_ms: float
+    _drawing: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _drawn: Image | None = field(default=None, init=False, repr=False)
 
-    @cached_property
+    @property
     def annotated_bgr(self) -> Image:
         """A copy of the picture with the outcome drawn on it; made once for all sinks."""
-        return overlay.draw(self.frame.image_bgr, self.outcome)
+        with self._drawing:
+            if self._drawn is None:
+                self._drawn = overlay.draw(self.frame.image_bgr, self.outcome)
+            return self._drawn
 
     @property
     def names(self) -> list[str | None]:
@@ -63,7 +76,11 @@ class Result:
 
 
 class Sink(Protocol):
-    """Where results go. ``close`` finishes what was begun, also after an error elsewhere."""
+    """Where results go. ``close`` finishes what was begun, also after an error elsewhere.
+
+    ``write`` is called in a thread of its own; a sink's attribute ``backlog``, a
+    :class:`edgecnn.camera.sinks.beside.Backlog`, says what happens where it is slow.
+    """
 
     def write(self, result: Result) -> None:
         """Take one result."""
@@ -81,12 +98,18 @@ class Stats:
         seconds: from the start to the last result.
         names: frames in which each name was seen; None counts frames with somebody unknown.
         latencies_ms: of the last 10,000 frames, from the picture's arrival to the outcome.
+        pace: which frames were passed over.
+        dropped: results that a slow sink had no room for, by its name.
+        stages: where the time went.
     """
 
     frames: int = 0
     seconds: float = 0.0
     names: Counter[str | None] = field(default_factory=Counter)
     latencies_ms: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_LATENCIES))
+    pace: Pace = field(default_factory=Pace)
+    dropped: dict[str, int] = field(default_factory=dict)
+    stages: Stages = field(default_factory=Stages)
 
     @property
     def fps(self) -> float:
@@ -109,43 +132,76 @@ def run(
     stop: threading.Event | None = None,
     stats: Stats | None = None,
     veil: Veil | None = None,
+    pace: Pace | None = None,
+    note: Callable[[str], object] | None = None,
 ) -> Stats:
     """Recognise frame after frame until the source ends. Closes neither source nor sinks.
+
+    When it returns, also by an error, the sinks have written all that they were given.
 
     Args:
         max_frames: stop after that many.
         veil: blurs the unknown on each frame before sinks and ``on_frame`` get it.
-        on_frame: called with each result, after the sinks.
+        on_frame: called with each result, after it was handed to the sinks.
         stop: once set, the frame at hand is finished and no other is begun.
         stats: counted into, so that a caller has the counts when the source breaks off.
+        pace: which frames are recognised; None for all.
+        note: takes a line where a sink fails that others do without.
 
     Raises:
         CameraError: a live source stopped for good.
         StorageError: a sink could not write.
     """
     stats = stats or Stats()
-    sinks = list(sinks)
+    stats.pace = pace = pace or Pace()
+    stages = stats.stages
     began_s = time.monotonic()
-    while (max_frames is None or stats.frames < max_frames) and not (stop and stop.is_set()):
-        frame = source.read()
-        if frame is None:
-            break
-        outcome = recogniser(frame.image_bgr, frame.time_s)
-        latency_s = time.monotonic() - frame.taken_s
-        taken_at = datetime.now(timezone.utc) - timedelta(seconds=latency_s)
-        if veil is not None and not isinstance(outcome, Label):
-            shown = veil(frame.image_bgr, outcome, frame.time_s)
-            frame = replace(frame, image_bgr=shown)
-        result = Result(frame, source.name, outcome, taken_at, latency_s * 1e3)
-        for sink in sinks:
-            sink.write(result)
-        stats.frames += 1
-        stats.seconds = time.monotonic() - began_s
-        stats.latencies_ms.append(result.latency_ms)
-        stats.names.update(set(result.names))
-        if on_frame:
-            on_frame(result)
+    beside = AllBeside(sinks, source.live, stages, note)
+    try:
+        with beside:
+            while not _is_over(stats, max_frames, stop):
+                stages.enter("camera")
+                frame = source.read()
+                if frame is None:
+                    break
+                stages.enter("motion")
+                wanted = pace.wants(frame)
+                stats.seconds = time.monotonic() - began_s
+                if not wanted:
+                    continue
+                stages.enter("recognise")
+                outcome = recogniser(frame.image_bgr, frame.time_s)
+                latency_s = time.monotonic() - frame.taken_s
+                taken_at = datetime.now(timezone.utc) - timedelta(seconds=latency_s)
+                stages.enter("sinks")
+                if veil is not None and not isinstance(outcome, Label):
+                    shown = veil(frame.image_bgr, outcome, frame.time_s)
+                    frame = replace(frame, image_bgr=shown)
+                result = Result(frame, source.name, outcome, taken_at, latency_s * 1e3)
+                beside.write(result)
+                _count(stats, result, recogniser)
+                pace.recognised()
+                if on_frame:
+                    on_frame(result)
+                stats.seconds = time.monotonic() - began_s
+            stages.enter("sinks")
+    finally:
+        stages.enter("")
+        stats.dropped = beside.dropped
     return stats
+
+
+def _is_over(stats: Stats, max_frames: int | None, stop: threading.Event | None) -> bool:
+    done = max_frames is not None and stats.frames >= max_frames
+    return done or (stop is not None and stop.is_set())
+
+
+def _count(stats: Stats, result: Result, recogniser: Recogniser) -> None:
+    stats.frames += 1
+    stats.latencies_ms.append(result.latency_ms)
+    stats.names.update(set(result.names))
+    for stage, ms in getattr(recogniser, "timings", {}).items():
+        stats.stages.add(stage, ms / 1e3)
 
 
 def load(

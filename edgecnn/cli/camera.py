@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edgecnn.cli.camera_mode import mode_options
+from edgecnn.cli.camera_pace import pace_options, picture_of, report, report_profile
 from edgecnn.cli.event_options import receivers_options
 from edgecnn.cli.key_options import key_options
 from edgecnn.cli.options import (
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
 @strangers_option
 @missed_option
 @threads_option
+@pace_options
 def command(
     bundle: Path,
     source: str,
@@ -88,13 +90,16 @@ def command(
     strangers: float | None,
     missed: float | None,
     threads: int | None,
+    full_rate: bool,
+    profile: str | None,
 ) -> None:
     """Recognise, live or in a recording, with the models of BUNDLE.
 
     Whoever may as well be a stranger is unknown: of the visits of strangers, one in N may end with
     a name. The more people are enrolled, the more it takes. A face whose looks do not suffice has
-    no name yet. A live camera's newest frame comes first, and one that stops is opened again until
-    it is back; of a file, no frame is left out. Ctrl-C ends and keeps what was recorded.
+    no name yet. A live camera's newest frame comes first, fewer are looked at while nothing moves,
+    and a camera that stops is opened again until it is back; of a file, no frame is left out.
+    Ctrl-C ends and keeps what was recorded.
 
     \b
     Example:
@@ -102,12 +107,14 @@ def command(
       edgecnn camera my-bundle --source party.mp4 --out-video names.mp4
       edgecnn camera my-bundle --source 0 --strangers 1/10000
       edgecnn camera my-bundle --source 0 --out-video hall.mp4 --blur-unknown
+      edgecnn camera my-bundle --source 0 --profile where.png
       edgecnn camera my-bundle --source 0 --size 1280x720 --record evening.tape
       edgecnn camera my-bundle --source 0 --mqtt mqtt://broker.lan --metrics 9108
     """
     from edgecnn.camera.app import Outputs, watch
     from edgecnn.camera.pipeline import Stats
 
+    picture_of(profile)
     stats, stop = Stats(), threading.Event()
     _stop_on_signals(stop)
     most = None if events_max_mb is None else round(events_max_mb * 1e6)
@@ -134,12 +141,14 @@ def command(
             missed=missed,
             max_frames=max_frames,
             mode=mode,
+            full_rate=full_rate,
             stop=stop,
             stats=stats,
             note=lambda line: click.echo(f"edgecnn: {line}", err=True),
         )
     finally:
         _report(stats, to_stderr=events == "-")
+        report_profile(stats, profile, source, lambda line: click.echo(line, err=events == "-"))
 
 
 def _stop_on_signals(stop: threading.Event) -> None:
@@ -166,3 +175,4 @@ def _report(stats: Stats, to_stderr: bool) -> None:
         click.echo(f"  {'unknown' if name is None else name}: {count} frames", err=to_stderr)
     if not stats.names:
         click.echo("  nobody was seen", err=to_stderr)
+    report(stats, lambda line: click.echo(line, err=to_stderr))

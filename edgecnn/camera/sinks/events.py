@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from edgecnn.camera.pipeline import Result
+from edgecnn.camera.sinks.beside import Backlog
 from edgecnn.camera.sources import Change
 from edgecnn.errors import StorageError
 from edgecnn.events.jsonl import KEEP, JsonLines
@@ -50,6 +51,8 @@ class EventSink:
     Raises:
         StorageError: the file cannot be opened.
     """
+
+    backlog = Backlog(room=1024, pictures=False)
 
     def __init__(
         self,

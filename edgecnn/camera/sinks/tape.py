@@ -13,6 +13,7 @@ from pathlib import Path
 from queue import Full, Queue
 
 from edgecnn.camera.pipeline import Result
+from edgecnn.camera.sinks.beside import Backlog
 from edgecnn.camera.sources import Frame
 from edgecnn.camera.sources.tape import END, FRAME, SUFFIX, Record, first_line, has_frame, pack
 from edgecnn.errors import StorageError
@@ -48,6 +49,8 @@ class TapeSink:
     Raises:
         StorageError: another suffix, the folder is not writable, or the disk is full.
     """
+
+    backlog = Backlog(room=0)  # it has a queue of its own
 
     def __init__(
         self,

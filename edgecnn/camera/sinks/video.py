@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn.camera.pipeline import Result
+from edgecnn.camera.sinks.beside import Backlog
 from edgecnn.camera.sources.source import opencv
 from edgecnn.errors import StorageError
 from edgecnn.images import Preprocess
@@ -34,6 +35,8 @@ class VideoSink:
         StorageError: another suffix, the folder is not writable, no encoder, or the disk is full.
     """
 
+    backlog = Backlog(room=4, drops=True)
+
     def __init__(self, path: str | Path, fps: float):
         self.path, self.fps = Path(path), fps
         self._fourcc = FOURCCS.get(self.path.suffix.lower(), "")
@@ -49,9 +52,9 @@ class VideoSink:
 
     def write(self, result: Result) -> None:
         """Append one annotated frame, as often as its time asks for."""
-        picture = result.annotated_bgr
         if self._writer is None:
-            self._open((picture.shape[1], picture.shape[0]))
+            height, width = result.frame.image_bgr.shape[:2]
+            self._open((width, height))
             self._began_s = result.frame.time_s
         if self._written % CHECK_EVERY == 0:
             keep_free(self.path, "video")
@@ -59,7 +62,9 @@ class VideoSink:
         late = due - self._written - self._skipped
         longest = max(1, round(LONGEST_STILL_S * self.fps))
         self._skipped += max(0, late - longest)
-        picture = self._fit(picture)
+        if late <= 0:  # drawing is a copy of the picture
+            return
+        picture = self._fit(result.annotated_bgr)
         for _ in range(min(late, longest)):
             self._writer.write(picture)
             self._written += 1

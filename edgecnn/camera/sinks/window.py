@@ -9,6 +9,7 @@ import threading
 from typing import Any
 
 from edgecnn.camera.pipeline import Result
+from edgecnn.camera.sinks.beside import Backlog
 from edgecnn.camera.sources.source import opencv
 from edgecnn.errors import CameraError, MissingExtra
 
@@ -33,6 +34,8 @@ class WindowSink:
         MissingExtra: OpenCV was built without windows.
         CameraError: there is no screen.
     """
+
+    backlog = Backlog(room=0)
 
     def __init__(self, title: str, stop: threading.Event):
         self._cv2, self._title, self._stop = opencv(), title, stop

@@ -54,6 +54,7 @@ class Newest(Source):
 
     Attributes:
         skipped: frames that were replaced by a newer one before anybody read them.
+        stirs: how often the thread came back from the camera, or tried to open it again.
 
     Raises:
         CameraError: the source cannot be opened to begin with.
@@ -72,7 +73,7 @@ class Newest(Source):
     ):
         source = open_()
         self.name, self.fps, self.remark = source.name, source.fps, source.remark
-        self.skipped = 0
+        self.skipped = self.stirs = 0
         self._note = note or (lambda line: None)
         self._listeners: list[Callable[[Change], object]] = []
         self._lost: Change | None = None
@@ -142,6 +143,7 @@ class Newest(Source):
         back_s = time.monotonic()
         try:
             while not self._closed.is_set():
+                self.stirs += 1
                 frame, reason = None, "no more frames came"
                 try:
                     source = source or self._open()
