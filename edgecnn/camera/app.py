@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from edgecnn.bundle import Bundle
@@ -50,6 +51,7 @@ def watch(
     stop: threading.Event | None = None,
     stats: Stats | None = None,
     note: Callable[[str], object] | None = None,
+    more: Sequence[Sink] = (),
 ) -> Stats:
     """Recognise what a source shows until it ends, ``stop`` is set or ``max_frames`` are done.
 
@@ -59,6 +61,7 @@ def watch(
         strangers, missed: see :func:`edgecnn.camera.pipeline.load`.
         stats: counted into; see :func:`edgecnn.camera.pipeline.run`.
         note: takes a line that the user should read, but that is no error.
+        more: further sinks, such as the web page's; closed with the others.
 
     Raises:
         BundleError, ModelError, GalleryError: nothing can be recognised with these files.
@@ -81,7 +84,8 @@ def watch(
             note(said)
     with ExitStack() as stack:
         opened = stack.enter_context(closing(open_source(source, stop)))
-        sinks = [stack.enter_context(closing(sink)) for sink in _sinks(outputs, opened, stop)]
+        own = _sinks(outputs, opened, stop)
+        sinks = [stack.enter_context(closing(sink)) for sink in chain(own, more)]
         return run(opened, recogniser, sinks, max_frames=max_frames, stop=stop, stats=stats)
 
 

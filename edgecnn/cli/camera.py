@@ -6,7 +6,7 @@ import signal
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,7 @@ from edgecnn.cli.options import (
     strangers_option,
     threads_option,
 )
+from edgecnn.cli.web_options import page, web_options
 
 if TYPE_CHECKING:
     from edgecnn.camera.pipeline import Stats
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @strangers_option
 @missed_option
 @threads_option
+@web_options
 def command(
     bundle: Path,
     source: str,
@@ -51,19 +53,22 @@ def command(
     strangers: float | None,
     missed: float | None,
     threads: int | None,
+    web: dict[str, Any],
 ) -> None:
     """Recognise, live or in a recording, with the models of BUNDLE.
 
     Whoever may as well be a stranger is unknown: of the visits of strangers, one in N may end with
     a name. The more people are enrolled, the more it takes. A face whose looks do not suffice has
     no name yet. A live camera's newest frame comes first; of a file, no frame is left out. Ctrl-C
-    ends and keeps what was recorded.
+    ends and keeps what was recorded. --web serves a page with the live picture, who is there, and
+    enrolment before the camera; until its password is set, to this machine alone.
 
     \b
     Example:
       edgecnn camera my-bundle --source 0 --events -
       edgecnn camera my-bundle --source party.mp4 --out-video names.mp4
       edgecnn camera my-bundle --source 0 --strangers 1/10000
+      edgecnn camera my-bundle --source 0 --web 0.0.0.0:8080
     """
     from edgecnn.camera.app import Outputs, watch
     from edgecnn.camera.pipeline import Stats
@@ -71,20 +76,26 @@ def command(
     stats, stop = Stats(), threading.Event()
     _stop_on_signals(stop)
     outputs = Outputs(out_video, events, window)
+
+    def note(line: str) -> None:
+        click.echo(f"edgecnn: {line}", err=True)
+
     try:
-        watch(
-            bundle,
-            source,
-            outputs,
-            gallery=gallery,
-            threads=threads,
-            strangers=strangers,
-            missed=missed,
-            max_frames=max_frames,
-            stop=stop,
-            stats=stats,
-            note=lambda line: click.echo(f"edgecnn: {line}", err=True),
-        )
+        with page(bundle, gallery, source, note, **web) as sinks:
+            watch(
+                bundle,
+                source,
+                outputs,
+                gallery=gallery,
+                threads=threads,
+                strangers=strangers,
+                missed=missed,
+                max_frames=max_frames,
+                stop=stop,
+                stats=stats,
+                note=note,
+                more=sinks,
+            )
     finally:
         _report(stats, to_stderr=events == "-")
 

@@ -6,6 +6,7 @@ Used by ``edgecnn enroll`` and ``edgecnn teach``, on a board too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgecnn.bundle import Bundle
@@ -46,8 +47,20 @@ def enrol(
         GalleryError: the gallery cannot be used, or the name.
         StorageError: it could not be written.
     """
+    return add(bundle, gallery, name, _examined(bundle, clean_name(name), photos), force=force)
+
+
+def add(
+    bundle: Bundle,
+    gallery: str | Path,
+    name: str,
+    photos: Sequence[Photo],
+    *,
+    force: bool = False,
+) -> list[Photo]:
+    """:func:`enrol` with looks that were examined already (:func:`edgecnn.faces.photo.examine`)."""
     name = clean_name(name)
-    looked_at = without_copies(_examined(bundle, name, photos))
+    looked_at = without_copies([replace(p, name=name) for p in photos])
     sha = fingerprint(bundle)
     known: list[Sample] = []
     if Path(gallery).exists():
@@ -86,9 +99,19 @@ def teach(bundle: Bundle, gallery: str | Path, name: str, photo: str | Path) -> 
                 f"expected a photo with one sharp face. {photo} has {seen.fate}: "
                 "give another photo, or cut the face out"
             )
-        index = people.index()
-        score = float(index.scores(seen.embedding)[index.people.index(name)])
-        people.teach(seen.sample)
+        return teach_look(people, seen.sample)
+
+
+def teach_look(people: Gallery, look: Sample) -> float:
+    """:func:`teach` with the embedding of a look; ``look.name`` is whom it does not show.
+
+    Raises:
+        GalleryError: nobody is called so, or it is one of their own photos.
+    """
+    people.check(look.name)
+    index = people.index()
+    score = float(index.scores(look.embedding)[index.people.index(look.name)])
+    people.teach(look)
     return score
 
 

@@ -1,0 +1,57 @@
+// Parts of the page that change are asked for again. Without this script, a reload does the same.
+"use strict";
+
+async function refresh(part) {
+  let answer;
+  try {
+    answer = await fetch(part.dataset.refresh, { credentials: "same-origin" });
+  } catch {
+    return; // the board restarts, or the network is away: the next attempt comes
+  }
+  if (answer.status === 401) {
+    location.reload(); // the session has ended: on to the log-in
+    return;
+  }
+  if (!answer.ok) return;
+  const html = await answer.text();
+  if (part.dataset.shown === html) return;
+  part.dataset.shown = html;
+  const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
+  part.innerHTML = html;
+  if (focused) document.getElementById(focused)?.focus();
+  speak(part);
+}
+
+// For screen readers: one short sentence, and only when it is another one.
+function speak(part) {
+  const said = part.querySelector("[data-say]")?.dataset.say;
+  const place = document.getElementById(part.dataset.speak);
+  if (place && said !== undefined && place.textContent !== said) place.textContent = said;
+}
+
+for (const part of document.querySelectorAll("[data-refresh]")) {
+  speak(part);
+  const every = Number(part.dataset.every);
+  const again = async () => {
+    if (!document.hidden) await refresh(part);
+    setTimeout(again, every);
+  };
+  setTimeout(again, every);
+}
+
+const live = document.getElementById("live");
+const pause = document.getElementById("pause");
+if (live) {
+  const stream = live.src;
+  const still = () => `${live.dataset.still}?${Date.now()}`;
+  live.addEventListener("error", () => setTimeout(() => { live.src = `${stream}?${Date.now()}`; }, 3000));
+  if (pause) {
+    pause.hidden = false;
+    pause.addEventListener("click", () => {
+      const paused = pause.getAttribute("aria-pressed") !== "true";
+      pause.setAttribute("aria-pressed", String(paused));
+      pause.textContent = paused ? "Go on" : "Pause";
+      live.src = paused ? still() : stream;
+    });
+  }
+}
