@@ -27,6 +27,16 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One page for attacks that must change nothing."""
+    folder = tmp_path_factory.mktemp("web")
+    with pytest.MonkeyPatch.context() as patch:
+        bundle = face_doubles.bundle(folder / "bundle", patch)
+        with served(bundle, folder, names=("board.example",)) as made:
+            yield made
+
+
 @pytest.fixture
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """Without a password yet."""
@@ -35,16 +45,16 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
         yield made
 
 
-def test_the_table_is_all_there_is(page: Served) -> None:
-    app = routes.application(page.site).app
+def test_the_table_is_all_there_is(shared: Served) -> None:
+    app = routes.application(shared.site).app
     there = {(r.path, m) for r in app.routes if hasattr(r, "methods") for m in r.methods - {"HEAD"}}
     assert there == set(EVERYTHING)
     assert [r.path for r in app.routes if not hasattr(r, "methods")] == ["/static"]
 
 
 @pytest.mark.parametrize(("path", "method"), EVERYTHING)
-def test_no_route_gives_anything_without_a_log_in(page: Served, path: str, method: str) -> None:
-    stranger = page.stranger()
+def test_no_route_gives_anything_without_a_log_in(shared: Served, path: str, method: str) -> None:
+    stranger = shared.stranger()
     if path == "/login":
         return
     for headers in ({"Accept": "text/html"}, {}, {"Cookie": "edgecnn=forged"}):
@@ -60,15 +70,15 @@ def test_no_route_gives_anything_without_a_log_in(page: Served, path: str, metho
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/static/page.js", "/static", "/static/", "//", "/."])
-def test_what_is_not_there_looks_the_same(page: Served, path: str) -> None:
-    answer = page.stranger().ask("GET", path)
+def test_what_is_not_there_looks_the_same(shared: Served, path: str) -> None:
+    answer = shared.stranger().ask("GET", path)
     assert (answer.status, answer.body) == (401, b"log in first\n")
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "NONSENSE"])
-def test_other_methods_get_nowhere(page: Served, method: str) -> None:
-    assert page.stranger().ask(method, "/").status in (401, 403)
-    answer = page.client.ask(method, "/people", headers={"Cookie": page.client.cookie})
+def test_other_methods_get_nowhere(shared: Served, method: str) -> None:
+    assert shared.stranger().ask(method, "/").status in (401, 403)
+    answer = shared.client.ask(method, "/people", headers={"Cookie": shared.client.cookie})
     assert answer.status == 403, "without an origin it changes nothing"
 
 
@@ -81,17 +91,17 @@ def test_other_methods_get_nowhere(page: Served, method: str) -> None:
         "/static/page.css/../../site.py", "/static/%c0%ae%c0%ae/routes.py",
     ],
 )  # fmt: skip
-def test_no_path_leads_out_of_the_static_files(page: Served, path: str) -> None:
+def test_no_path_leads_out_of_the_static_files(shared: Served, path: str) -> None:
     """Also for who is logged in."""
-    answer = page.client.get(path)
+    answer = shared.client.get(path)
     assert answer.status == 404
     assert "There is no such page" in answer.text
 
 
-def test_static_files_are_there(page: Served) -> None:
+def test_static_files_are_there(shared: Served) -> None:
     for path in sorted(OPEN - {"/login"}):
-        assert page.stranger().ask("GET", path).status == 200
-    assert page.client.get("/static/page.js").status == 200
+        assert shared.stranger().ask("GET", path).status == 200
+    assert shared.client.get("/static/page.js").status == 200
 
 
 @pytest.mark.parametrize(
@@ -116,11 +126,11 @@ POSTS = [path for path, method in EVERYTHING if method == "POST" and path not in
 
 @pytest.mark.parametrize("path", POSTS)
 @pytest.mark.parametrize("token", ["", "forged", None])
-def test_no_form_is_taken_without_its_token(page: Served, path: str, token: str | None) -> None:
-    client = page.client
+def test_no_form_is_taken_without_its_token(shared: Served, path: str, token: str | None) -> None:
+    client = shared.client
     real, client.token = client.token, token or ""
     if token is None:  # of another session
-        other = page.stranger()
+        other = shared.stranger()
         other.log_in()
         client.token = other.token
         assert other.token != real
@@ -129,11 +139,11 @@ def test_no_form_is_taken_without_its_token(page: Served, path: str, token: str 
     assert client.get("/about").status == 200, "still logged in"
 
 
-def test_a_token_after_the_files_is_too_late(page: Served) -> None:
+def test_a_token_after_the_files_is_too_late(shared: Served) -> None:
     body = multipart({"name": "Ann"}, [("a.png", b"x" * 1000)])
     late = b'--XX\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n'
-    body = body.replace(b"--XX--", late + page.client.token.encode() + b"\r\n--XX--")
-    answer = page.client.send("/enrol/photos", body, "multipart/form-data; boundary=XX")
+    body = body.replace(b"--XX--", late + shared.client.token.encode() + b"\r\n--XX--")
+    answer = shared.client.send("/enrol/photos", body, "multipart/form-data; boundary=XX")
     assert answer.status == 403
 
 
@@ -144,18 +154,14 @@ def test_a_token_after_the_files_is_too_late(page: Served) -> None:
      ("evil.example", 421), ("127.0.0.1.evil.example", 421), ("", 421), ("localhost.evil", 421),
      ("[::1", 400), ("evil.example@127.0.0.1", 200)],
 )  # fmt: skip
-def test_only_our_own_names_are_answered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, status: int
-) -> None:
+def test_only_our_own_names_are_answered(shared: Served, host: str, status: int) -> None:
     """A foreign name that points here (DNS rebinding) gets nothing; an address cannot be one."""
-    bundle = face_doubles.bundle(tmp_path / "bundle", monkeypatch)
-    with served(bundle, tmp_path, names=("board.example",)) as page:
-        asked = {"Host": host.format(port=page.port), "Accept": "text/html"}
-        assert page.stranger().ask("GET", "/login", headers=asked).status == status
+    asked = {"Host": host.format(port=shared.port), "Accept": "text/html"}
+    assert shared.stranger().ask("GET", "/login", headers=asked).status == status
 
 
-def test_two_hosts_are_refused(page: Served) -> None:
-    with page.connect() as connection:
+def test_two_hosts_are_refused(shared: Served) -> None:
+    with shared.connect() as connection:
         connection.sendall(b"GET /login HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n")
         assert b" 400 " in connection.recv(1000).splitlines()[0]
 
@@ -267,11 +273,12 @@ class TestLogIn:
         assert other.log_in("four new words here").status == 303
 
 
-def test_every_answer_carries_the_headers(page: Served) -> None:
-    client, stranger = page.client, page.stranger()
-    for answer in (client.get("/"), client.get("/none"), stranger.get("/"), stranger.ask("GET", "/"),
-                   client.get("/static/page.js"), client.post("/rename"), client.get("/still.jpg"),
-                   stranger.ask("GET", "/", headers={"Host": "evil.example"})):  # fmt: skip
+def test_every_answer_carries_the_headers(shared: Served) -> None:
+    client, stranger = shared.client, shared.stranger()
+    answers = [client.get(p) for p in ("/", "/none", "/static/page.js", "/still.jpg")]
+    answers += [client.post("/rename"), stranger.get("/"), stranger.ask("GET", "/")]
+    answers += [stranger.ask("GET", "/", headers={"Host": "evil.example"})]
+    for answer in answers:
         for name, value in HEADERS.items():
             assert answer.headers[name.lower()] == value
         assert "server" not in answer.headers
@@ -279,32 +286,32 @@ def test_every_answer_carries_the_headers(page: Served) -> None:
     assert "unsafe" not in policy and "frame-ancestors 'none'" in policy
 
 
-def test_no_page_has_a_script_or_a_style_of_its_own(page: Served) -> None:
+def test_no_page_has_a_script_or_a_style_of_its_own(shared: Served) -> None:
     for path, method in EVERYTHING:
         if method == "GET" and "." not in path:
-            text = page.client.get(path).text
+            text = shared.client.get(path).text
             assert not re.search(r"<style|style=|<script>|\son\w+=|javascript:", text), path
 
 
 class TestTooMuch:
-    def test_a_body_that_says_it_is_too_large_is_not_read(self, page: Served) -> None:
-        client = page.client
+    def test_a_body_that_says_it_is_too_large_is_not_read(self, shared: Served) -> None:
+        client = shared.client
         kind = "multipart/form-data; boundary=XX"
         huge = client.send("/enrol/photos", b"x", kind, **{"Content-Length": str(10 << 30)})
         assert huge.status == 413 and "24 MB" in huge.text
         form = "application/x-www-form-urlencoded"
         assert client.send("/rename", b"x", form, **{"Content-Length": "99999999"}).status == 413
 
-    def test_a_body_that_does_not_say_so_ends_at_the_limit(self, page: Served) -> None:
+    def test_a_body_that_does_not_say_so_ends_at_the_limit(self, shared: Served) -> None:
         """Chunked, without a length: 30 MB in pieces."""
-        client = page.client
+        client = shared.client
         head = (
             f"POST /enrol/photos HTTP/1.1\r\nHost: {client.host}\r\nOrigin: http://{client.host}\r\n"
             f"Cookie: {client.cookie}\r\nContent-Type: multipart/form-data; boundary=XX\r\n"
             "Transfer-Encoding: chunked\r\n\r\n"
         )
         start = multipart({"csrf": client.token, "name": "Ann"}, [("a.png", b"")])[:-10]
-        with page.connect() as connection:
+        with shared.connect() as connection:
             connection.sendall(head.encode() + b"%x\r\n%s\r\n" % (len(start), start))
             sent, piece = 0, b"x" * (1 << 20)
             try:
@@ -316,15 +323,15 @@ class TestTooMuch:
                 answer = b" 413 "
         assert b" 413 " in answer and sent < 30
 
-    def test_too_many_files_are_refused(self, page: Served) -> None:
+    def test_too_many_files_are_refused(self, shared: Served) -> None:
         files = [(f"{i}.png", b"x") for i in range(13)]
-        answer = page.client.upload("/enrol/photos", {"name": "Ann"}, files)
+        answer = shared.client.upload("/enrol/photos", {"name": "Ann"}, files)
         assert answer.status == 413 and "12 photos" in answer.text
 
-    def test_too_many_fields_are_refused(self, page: Served) -> None:
+    def test_too_many_fields_are_refused(self, shared: Served) -> None:
         fields = {f"f{i}": "x" for i in range(40)}
-        assert page.client.post("/rename", fields).status == 400
-        assert page.client.upload("/enrol/photos", fields, []).status == 400
+        assert shared.client.post("/rename", fields).status == 400
+        assert shared.client.upload("/enrol/photos", fields, []).status == 400
 
     @pytest.mark.parametrize(
         ("kind", "body", "status"),
@@ -333,12 +340,12 @@ class TestTooMuch:
          ("application/x-www-form-urlencoded", b"\xff\xfe", 400)],
     )  # fmt: skip
     def test_what_is_no_form_is_refused(
-        self, page: Served, kind: str, body: bytes, status: int
+        self, shared: Served, kind: str, body: bytes, status: int
     ) -> None:
-        assert page.client.send("/rename", body, kind).status == status
+        assert shared.client.send("/rename", body, kind).status == status
 
-    def test_large_headers_are_refused(self, page: Served) -> None:
-        with page.connect() as connection:
+    def test_large_headers_are_refused(self, shared: Served) -> None:
+        with shared.connect() as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000)
             assert b" 400 " in connection.recv(100)
 
@@ -378,12 +385,9 @@ class TestSlow:
         import numpy as np
 
         noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
-        request = (
-            f"GET /live.mjpg HTTP/1.1\r\nHost: localhost\r\nCookie: {page.client.cookie}\r\n\r\n"
-        )
         with feeding(page.sink, lambda i: result(noise, index=i)), page.connect() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            connection.sendall(request.encode())
+            connection.sendall(live(page))
             end = time.monotonic() + 5
             while page.site.pictures.viewers < 1 and time.monotonic() < end:
                 time.sleep(0.01)
@@ -394,12 +398,9 @@ class TestSlow:
             assert page.client.get("/about").status == 200, "others are served all the while"
 
     def test_the_camera_does_not_wait_for_it(self, page: Served) -> None:
-        request = (
-            f"GET /live.mjpg HTTP/1.1\r\nHost: localhost\r\nCookie: {page.client.cookie}\r\n\r\n"
-        )
         with page.connect() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            connection.sendall(request.encode())
+            connection.sendall(live(page))
             took = []
             for i in range(200):
                 began = time.perf_counter()
@@ -407,6 +408,12 @@ class TestSlow:
                 took.append(time.perf_counter() - began)
                 time.sleep(0.002)
             assert sorted(took)[190] < 0.02
+
+
+def live(page: Served) -> bytes:
+    """The request for the live picture."""
+    head = f"GET /live.mjpg HTTP/1.1\r\nHost: localhost\r\nCookie: {page.client.cookie}\r\n\r\n"
+    return head.encode()
 
 
 def ends(connection: socket.socket, start: bytes) -> bool:

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,12 +17,14 @@ from urllib.parse import urlencode
 
 import face_doubles
 import numpy as np
+import pytest
 
 from edgecnn.bundle import Bundle
 from edgecnn.camera.pipeline import Result
 from edgecnn.camera.sources import Frame
 from edgecnn.faces.types import Detection, Recognition
 from edgecnn.images import Image
+from edgecnn.web import password as web_password
 from edgecnn.web.server import WebSink, serving
 from edgecnn.web.site import Settings, Site
 
@@ -107,10 +109,9 @@ class Client:
             for name, value in given.items():
                 connection.putheader(name, value)
             connection.endheaders()
-            try:
+            # It may be refused before all of it was read.
+            with suppress(BrokenPipeError, ConnectionResetError):
                 connection.send(body)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # refused before it had read all
             answer = connection.getresponse()
             found = Answer(answer.status, {}, b"")
             for name, value in answer.getheaders():
@@ -162,10 +163,9 @@ class Client:
         return answer
 
 
-def multipart(
-    fields: dict[str, str], files: Sequence[tuple[str, bytes]], mark: str = "XX"
-) -> bytes:
+def multipart(fields: dict[str, str], files: Sequence[tuple[str, bytes]]) -> bytes:
     """A form as browsers send it."""
+    mark = "XX"
     parts = [
         f'--{mark}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in fields.items()
@@ -211,14 +211,10 @@ def served(
 ) -> Iterator[Served]:
     """Serve the page of a bundle of doubles at a free port; somebody is logged in."""
     chosen = Settings(port=0, password=folder / "config" / "web-password", **settings)
-    site = Site.of(
-        bundle,
-        folder / "gallery.sqlite",
-        "a camera",
-        chosen,
-        models=lambda bundle: (face_doubles.detect, face_doubles.embed_photo),
-        look_every_s=look_every_s,
-    )
+    cheap = {"time_cost": 1, "memory_cost": 8, "parallelism": 1}  # test_web_password has the real
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(web_password, "HASH", cheap)
+        site = _site(bundle, folder, chosen, look_every_s)
     if password:
         site.password.set_first(password)
     with serving(site) as (sink, address):
@@ -227,6 +223,17 @@ def served(
         if password and not chosen.cert:
             assert made.client.log_in(password).status == 303
         yield made
+
+
+def _site(bundle: Bundle, folder: Path, chosen: Settings, look_every_s: float) -> Site:
+    return Site.of(
+        bundle,
+        folder / "gallery.sqlite",
+        "a camera",
+        chosen,
+        models=lambda bundle: (face_doubles.detect, face_doubles.embed_photo),
+        look_every_s=look_every_s,
+    )
 
 
 def until(true: Callable[[], object], seconds: float = 10.0) -> None:

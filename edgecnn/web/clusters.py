@@ -45,7 +45,7 @@ def clusters(visits: Sequence[Visit], threshold: float) -> list[Cluster]:
     """
     groups: list[list[Visit]] = []
     for visit in visits:
-        if visit.name is not None or not visit.decided or visit.embedding is None:
+        if visit.name is not None or not visit.settled or visit.embedding is None:
             continue
         means = [unit(np.sum([_embedding(v) for v in g], axis=0)) for g in groups]
         scores = [float(mean @ visit.embedding) for mean in means]

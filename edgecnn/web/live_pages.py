@@ -97,7 +97,7 @@ def _now(site: Site) -> dict[str, Any]:
 
 
 def _seen(site: Site) -> dict[str, Any]:
-    return {"sightings": sightings(site.visits.decided())}
+    return {"sightings": sightings(site.visits.settled(), site.threshold)}
 
 
 def _health(site: Site) -> dict[str, Any]:

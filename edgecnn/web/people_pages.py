@@ -124,7 +124,7 @@ def drop_unknown(request: Request) -> Response:
 
 def _clusters(request: Request) -> list[Cluster]:
     site = site_of(request)
-    return clusters(site.visits.decided(), site.bundle.threshold)
+    return clusters(site.visits.settled(), site.bundle.threshold)
 
 
 def _photo(visit: Visit) -> Photo:

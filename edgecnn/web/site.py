@@ -125,6 +125,11 @@ class Site:
         return site
 
     @property
+    def threshold(self) -> float:
+        """Cosine from which two faces are one person's; 1 for a bundle that knows no people."""
+        return self.bundle.threshold if self.looker else 1.0
+
+    @property
     def tls(self) -> bool:
         """Whether it is served over HTTPS."""
         return self.settings.cert is not None

@@ -24,6 +24,10 @@ LONGEST = timedelta(hours=12)
 BRIEF = timedelta(seconds=60)
 """Who comes back within a minute never left, as the list of sightings has it."""
 
+UNSURE = timedelta(seconds=3)
+"""A face that was there for so long and is still not decided on counts as unknown here: somebody
+may say who it is. (It stays so where it is a little like somebody enrolled, but not enough.)"""
+
 PRESENT_S = 2.0
 """A result that is older says nothing about who is there now."""
 
@@ -55,6 +59,11 @@ class Visit:
     embedding: Floats | None = None
     quality: Quality | None = None
     face: bytes = b""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has a name, is unknown, or has been undecided for long."""
+        return self.decided or self.last - self.first >= UNSURE
 
 
 @dataclass(frozen=True)
@@ -127,10 +136,10 @@ class Visits:
         """Whether results come."""
         return self._clock() - self._at_s <= PRESENT_S
 
-    def decided(self) -> list[Visit]:
+    def settled(self) -> list[Visit]:
         """All visits with a name or of somebody unknown, in the order in which they came."""
         with self._lock:
-            return [v for v in self._visits if v.decided]
+            return [v for v in self._visits if v.settled]
 
     def get(self, number: int) -> Visit | None:
         """The visit of that number, if it is remembered."""
@@ -138,14 +147,14 @@ class Visits:
             return next((v for v in self._visits if v.number == number), None)
 
     def wants_look(self, result: Result) -> tuple[Visit, Recognition] | None:
-        """The face of a result that most needs a look: decided on, and not seen so well yet."""
+        """The face of a result that most needs a look: settled, and not seen so well yet."""
         if isinstance(result.outcome, Label):
             return None
         best: tuple[float, Visit, Recognition] | None = None
         for visit, face in self.now():
             gain = promise(face.detection.landmarks_xy) - 1.25 * visit.promised
             here = any(face is other for other in result.outcome)
-            if here and visit.decided and gain > 0 and (best is None or gain > best[0]):
+            if here and visit.settled and gain > 0 and (best is None or gain > best[0]):
                 best = gain, visit, face
         return best[1:] if best else None
 
@@ -163,20 +172,31 @@ class Visits:
             self._now = [(v, face) for v, face in self._now if not goes(v)]
 
 
-def sightings(visits: Sequence[Visit], most: int = 30) -> list[Sighting]:
-    """The last visits, the newest first; those of one person within a minute are one sighting."""
-    open_: dict[str, list[Visit]] = {}
+def sightings(visits: Sequence[Visit], threshold: float = 1.0, most: int = 30) -> list[Sighting]:
+    """The last visits, the newest first; those of one person within a minute are one sighting.
+
+    Args:
+        threshold: cosine from which two unknown faces are one person's.
+    """
     groups: list[list[Visit]] = []
     for visit in visits:
-        group = open_.get(visit.name) if visit.name is not None else None
-        if group and visit.first - max(v.last for v in group) <= BRIEF:
-            group.append(visit)
-            continue
-        groups.append([visit])
-        if visit.name is not None:
-            open_[visit.name] = groups[-1]
+        for group in reversed(groups):
+            away = visit.first - max(v.last for v in group)
+            if away <= BRIEF and _same(group[-1], visit, threshold):
+                group.append(visit)
+                break
+        else:
+            groups.append([visit])
     found = [Sighting(g[0].name, g[0].first, max(v.last for v in g), tuple(g)) for g in groups]
     return sorted(found, key=lambda s: s.last, reverse=True)[:most]
+
+
+def _same(a: Visit, b: Visit, threshold: float) -> bool:
+    if a.name is not None or b.name is not None:
+        return a.name == b.name
+    if a.embedding is None or b.embedding is None:
+        return False
+    return float(a.embedding @ b.embedding) >= threshold
 
 
 def face_jpeg(face_bgr: Image) -> bytes:

@@ -39,19 +39,25 @@ for (const part of document.querySelectorAll("[data-refresh]")) {
   setTimeout(again, every);
 }
 
+// The stream begins once the page is there: it never ends, and so would the loading.
 const live = document.getElementById("live");
 const pause = document.getElementById("pause");
 if (live) {
-  const stream = live.src;
-  const still = () => `${live.dataset.still}?${Date.now()}`;
-  live.addEventListener("error", () => setTimeout(() => { live.src = `${stream}?${Date.now()}`; }, 3000));
+  const fresh = (path) => `${path}?${Date.now()}`;
+  const begin = () => { live.src = fresh(live.dataset.live); };
+  const still = live.getAttribute("src");
+  let paused = false;
+  live.addEventListener("error", () => setTimeout(() => { if (!paused) begin(); }, 3000));
+  if (document.readyState === "complete") begin();
+  else window.addEventListener("load", begin);
   if (pause) {
     pause.hidden = false;
     pause.addEventListener("click", () => {
-      const paused = pause.getAttribute("aria-pressed") !== "true";
+      paused = !paused;
       pause.setAttribute("aria-pressed", String(paused));
       pause.textContent = paused ? "Go on" : "Pause";
-      live.src = paused ? still() : stream;
+      if (paused) live.src = fresh(still);
+      else begin();
     });
   }
 }
