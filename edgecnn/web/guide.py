@@ -38,7 +38,7 @@ DRY = 40
 """Good looks in a row that add nothing, after which more would not help: ten seconds."""
 
 GROUPS: dict[str, dict[str, str]] = {
-    "Turned": {"front": "straight", "left": "to your left", "right": "to your right"},
+    "Turned": {"front": "straight", "left": "left", "right": "right"},
     "Tilted": {"level": "level", "up": "up", "down": "down"},
     "Distance": {"near": "near", "far": "farther"},
     "Light": {"light": "one light", "light2": "another light"},
