@@ -27,6 +27,15 @@ def link(path: str, **query: object) -> str:
     return f"{path}?{urlencode(query)}" if query else path
 
 
+def number_of(text: str) -> int:
+    """A number that a form brings along; 0, which nothing has, for what is none.
+
+    >>> number_of("12"), number_of("²"), number_of("-1"), number_of("9" * 5000)
+    (12, 0, 0, 0)
+    """
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+
+
 def clock(at: datetime) -> str:
     """The time of day on this machine; with the day where that is another."""
     local, now = at.astimezone(), datetime.now().astimezone()

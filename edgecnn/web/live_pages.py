@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
 from edgecnn.faces.threshold import one_in
-from edgecnn.web.answers import go, page, site_of
+from edgecnn.web.answers import go, number_of, page, site_of
 from edgecnn.web.site import Site, temperature_c
 from edgecnn.web.visits import sightings
 
@@ -80,8 +80,7 @@ async def _parts(pictures: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes,
 
 def face(request: Request) -> Response:
     """The small picture of a visit, where one is kept."""
-    number = request.query_params.get("visit", "")
-    visit = site_of(request).visits.get(int(number)) if number.isdigit() else None
+    visit = site_of(request).visits.get(number_of(request.query_params.get("visit", "")))
     if visit is None or not visit.face:
         return Response(status_code=404)
     return Response(visit.face, media_type="image/jpeg")

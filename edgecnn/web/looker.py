@@ -20,7 +20,7 @@ from edgecnn.faces.photo import Detect, Embed, examine
 from edgecnn.faces.quality import LIVE, measure, promise
 from edgecnn.web.guide import Guide
 from edgecnn.web.pictures import yield_the_processor
-from edgecnn.web.visits import Visits, face_jpeg
+from edgecnn.web.visits import Visits, face_jpeg, look_name
 
 EVERY_S = 0.25
 """Between two looks: four a second are enough to guide somebody, and take a few percent of a
@@ -117,8 +117,7 @@ class Looker:
 
     def _guided(self, guide: Guide, result: Result, detect: Detect, embed: Embed) -> None:
         picture = result.frame.image_bgr
-        source = f"camera {result.taken_at.isoformat(timespec='milliseconds')}"
-        photo = examine(guide.name, source, picture, detect, embed)
+        photo = examine(guide.name, look_name(result.taken_at), picture, detect, embed)
         with self._lock:
             if guide is self._guide:
                 guide.look(photo, min(picture.shape[:2]))

@@ -10,9 +10,9 @@ from edgecnn.faces.enrol import add, teach_look
 from edgecnn.faces.photo import USED, Photo
 from edgecnn.faces.quality import fault
 from edgecnn.faces.types import Sample
-from edgecnn.web.answers import form_of, go, link, page, site_of, wrong
+from edgecnn.web.answers import form_of, go, link, number_of, page, site_of, wrong
 from edgecnn.web.clusters import Cluster, clusters
-from edgecnn.web.visits import Visit
+from edgecnn.web.visits import Visit, look_name
 
 
 def people(request: Request) -> Response:
@@ -71,7 +71,7 @@ def is_not(request: Request) -> Response:
     if visit.embedding is None or visit.quality is None:
         return wrong(request, f"There was no good look at this face: wait until it is taken for "
                      f"{visit.name} once more, nearer or in better light.", "/")  # fmt: skip
-    name, source = visit.name, f"camera {visit.last.isoformat(timespec='seconds')}"
+    name, source = visit.name, look_name(visit.last)
     try:
         with site.people() as gallery:
             teach_look(gallery, Sample(name, visit.embedding, visit.quality.overall, source))
@@ -130,10 +130,9 @@ def _clusters(request: Request) -> list[Cluster]:
 def _photo(visit: Visit) -> Photo:
     """A visit's look as a photo; one that is not good enough to enrol says why."""
     assert visit.quality is not None
-    source = f"camera {visit.last.isoformat(timespec='seconds')}"
     why = fault(visit.quality) or USED
-    return Photo(visit.name or "", source, why, embedding=visit.embedding, quality=visit.quality)
+    return Photo("", look_name(visit.last), why, embedding=visit.embedding, quality=visit.quality)
 
 
 def _visit(request: Request, number: str) -> Visit | None:
-    return site_of(request).visits.get(int(number)) if number.isdigit() else None
+    return site_of(request).visits.get(number_of(number))

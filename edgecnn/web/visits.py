@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from edgecnn.camera.pipeline import Result
 from edgecnn.events.schema import Label
@@ -197,6 +197,16 @@ def _same(a: Visit, b: Visit, threshold: float) -> bool:
     if a.embedding is None or b.embedding is None:
         return False
     return float(a.embedding @ b.embedding) >= threshold
+
+
+def look_name(at: datetime) -> str:
+    """What a look of the camera's is called in the gallery, where a photo has its file's name.
+
+    >>> look_name(datetime(2026, 5, 4, 9, 30, 0, 125000, timezone.utc))
+    'camera 2026-05-04 09:30:00.125'
+    """
+    utc = at.astimezone(timezone.utc)
+    return f"camera {utc:%Y-%m-%d %H:%M:%S}.{utc.microsecond // 1000:03}"
 
 
 def face_jpeg(face_bgr: Image) -> bytes:
