@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-matrix test-mediapipe test-runtimes lint format bench bench-peers bench-networks wheel clean bench-quantisers
+.PHONY: help install demo test test-fast test-matrix test-mediapipe test-runtimes lint format bench bench-peers bench-networks bench-web wheel clean bench-quantisers
 
 help: ## Show this help
 	@echo "make VERB [PYTHON=python3] [VENV=.venv]"
@@ -66,6 +66,9 @@ bench-peers: install ## Measure ours beside its peers, into docs/benchmarks.md (
 
 bench-networks: install ## Measure int8 beside float for each network, into docs/benchmarks-networks.md
 	$(BIN)/python tests/bench_networks.py
+
+bench-web: install ## Measure what 200 viewers of the page cost recognition
+	$(BIN)/python tests/bench_web.py
 
 bench-quantisers: install ## Measure what makes int8 of float, into docs/quantisers.md (RUNS="run other-run")
 	$(BIN)/python tests/bench_quantisers.py $(RUNS)

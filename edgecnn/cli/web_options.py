@@ -6,14 +6,14 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecnn.errors import needs
+from edgecnn.errors import DataError, StorageError, needs
 
 if TYPE_CHECKING:
     from edgecnn.camera.pipeline import Sink
@@ -100,13 +100,16 @@ def page(
     Raises:
         MissingExtra: it was asked for, and its packages are not installed.
         StorageError: it cannot be served there.
+        DataError: a certificate without its key, or the reverse.
         BundleError, GalleryError: as for the camera.
     """
     if no_web or not (web or is_usual(source)):
         yield []
         return
     if bool(web_cert) != bool(web_key):
-        raise click.UsageError("expected --web-cert and --web-key together")
+        raise DataError(
+            "expected --web-cert and --web-key together. Received: one of them: give the other, too"
+        )
     with needs("web", *PACKAGES):
         from edgecnn.web.server import serving
     from edgecnn.bundle import Bundle
@@ -119,7 +122,15 @@ def page(
     site = Site.of(opened, gallery or opened.gallery, masked(source), settings)
     if site.looker:
         site.people().close()  # the camera reads a gallery that is there when it starts
-    with serving(site) as (sink, address):
+    with ExitStack() as stack:
+        try:
+            sink, address = stack.enter_context(serving(site))
+        except StorageError as e:
+            if web:
+                raise
+            note(f"no web page: {e}")  # nobody asked for it: recognition goes on without
+            yield []
+            return
         note(hint(address, site.password.is_set))
         yield [sink]
 
