@@ -23,13 +23,13 @@ import cv2
 import numpy as np
 
 from edgecnn.bundle import ASSETS, Bundle
-from edgecnn.camera.pipeline import Result, load
+from edgecnn.camera.pipeline import Recogniser, Result, load
 from edgecnn.camera.sources import Frame
-from edgecnn.web.server import serving
+from edgecnn.web.server import WebSink, serving
 from edgecnn.web.site import Settings, Site
 
 VIEWERS = 200
-PHASES, PHASE_S, SETTLE_S = 6, 6.0, 2.0
+PAIRS, PHASE_S, SETTLE_S = 16, 3.0, 0.5
 SIZE_WH = (640, 480)
 
 
@@ -45,8 +45,9 @@ def frames() -> list[Any]:
     return made
 
 
-def watch(port: int, cookie: str, count: int, wire: Connection) -> None:
-    """The viewers: read whatever comes until told to stop; how many pictures each got."""
+def watch(port: int, cookie: str, wire: Connection) -> None:
+    """The viewers: as many as the wire says watch until it says another number; each time answers
+    how many pictures each of those before got. A negative number ends it."""
 
     async def one(got: list[int], k: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
@@ -58,78 +59,93 @@ def watch(port: int, cookie: str, count: int, wire: Connection) -> None:
         finally:
             writer.close()
 
-    async def everybody() -> list[int]:
-        got = [0] * count
-        tasks = [asyncio.create_task(one(got, k)) for k in range(count)]
-        await asyncio.get_running_loop().run_in_executor(None, wire.recv)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        return got
+    async def everybody() -> None:
+        got: list[int] = []
+        tasks: list[asyncio.Task[None]] = []
+        loop = asyncio.get_running_loop()
+        while (count := await loop.run_in_executor(None, wire.recv)) >= 0:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            wire.send(got)
+            got = [0] * count
+            tasks = [asyncio.create_task(one(got, k)) for k in range(count)]
 
-    wire.send(asyncio.run(everybody()))
+    asyncio.run(everybody())
 
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         bundle, home = Bundle(ASSETS), Path(folder)
-        settings = Settings(port=0, password=home / "password")
-        site = Site.of(bundle, home / "gallery.sqlite", "bench", settings)
+        site = Site.of(
+            bundle, home / "gallery.sqlite", "bench", Settings(port=0, password=home / "password")
+        )
         site.people().close()
+        site.password.set_first("three old words")
+        cookie = f"edgecnn={site.sessions.begin()}"
         recognise = load(bundle, home / "gallery.sqlite")
-        pictures, stop, done = frames(), threading.Event(), [0]
-
         with serving(site) as (sink, address):
             port = int(address.rstrip("/").rpartition(":")[2])
-            cookie = f"edgecnn={site.sessions.begin()}"
-            site.password.set_first("three old words")
-
-            def loop() -> None:
-                began = time.monotonic()
-                while not stop.is_set():
-                    at, image = time.monotonic(), pictures[done[0] % len(pictures)]
-                    outcome = recognise(image, at - began)
-                    took_ms = (time.monotonic() - at) * 1e3
-                    frame = Frame(image, at - began, done[0], at)
-                    now = datetime.now(timezone.utc)
-                    sink.write(Result(frame, "bench", outcome, now, took_ms))
-                    done[0] += 1
-
-            thread = threading.Thread(target=loop)
-            thread.start()
-            rates: dict[int, list[float]] = {0: [], VIEWERS: []}
-            got: list[int] = []
-            for phase in range(2 * PHASES):
-                count = VIEWERS if phase % 2 else 0
-                here, there = multiprocessing.get_context("spawn").Pipe()
-                viewers = multiprocessing.get_context("spawn").Process(
-                    target=watch, args=(port, cookie, count, there)
-                )
-                viewers.start()
-                end = time.monotonic() + 30
-                while site.pictures.viewers < count and time.monotonic() < end:
-                    time.sleep(0.05)
-                time.sleep(SETTLE_S)
-                watching, start, before = site.pictures.viewers, time.monotonic(), done[0]
-                time.sleep(PHASE_S)
-                rates[count].append((done[0] - before) / (time.monotonic() - start))
-                here.send(None)
-                received = here.recv()
+            here, there = multiprocessing.get_context("spawn").Pipe()
+            viewers = multiprocessing.get_context("spawn").Process(
+                target=watch, args=(port, cookie, there)
+            )
+            viewers.start()
+            try:
+                rates, got = measure(site, sink, recognise, here)
+            finally:
+                here.send(-1)
                 viewers.join()
-                got += received
-                print(
-                    f"{watching:4} viewers: {rates[count][-1]:6.1f} frames a second recognised"
-                    + (f"; each got {min(received)} to {max(received)} pictures" if count else ""),
-                    flush=True,
-                )
-            stop.set()
-            thread.join()
     ratios = [b / a for a, b in zip(rates[0], rates[VIEWERS], strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
     print(
-        f"recognition with {VIEWERS} viewers, of that without: {statistics.median(ratios):.3f} "
-        f"(median of {PHASES} pairs, {min(ratios):.3f} to {max(ratios):.3f})"
+        f"{VIEWERS} viewers, each with {min(got)} to {max(got)} pictures in {PHASE_S:g} s\n"
+        f"frames recognised in a second: {statistics.median(rates[0]):.1f} without viewers, "
+        f"{statistics.median(rates[VIEWERS]):.1f} with {VIEWERS}\n"
+        f"ratio of neighbouring turns: median {middle:.3f}, quartiles {low:.3f} and {high:.3f} "
+        f"of {PAIRS} pairs"
     )
     return 0
+
+
+def measure(
+    site: Site, sink: WebSink, recognise: Recogniser, wire: Connection
+) -> tuple[dict[int, list[float]], list[int]]:
+    """Frames a second of each turn by the number of viewers, and the pictures that viewers got."""
+    pictures, stop, done = frames(), threading.Event(), [0]
+
+    def loop() -> None:
+        began = time.monotonic()
+        while not stop.is_set():
+            at, image = time.monotonic(), pictures[done[0] % len(pictures)]
+            outcome = recognise(image, at - began)
+            frame = Frame(image, at - began, done[0], at)
+            took_ms = (time.monotonic() - at) * 1e3
+            sink.write(Result(frame, "bench", outcome, datetime.now(timezone.utc), took_ms))
+            done[0] += 1
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    rates: dict[int, list[float]] = {0: [], VIEWERS: []}
+    got: list[int] = []
+    try:
+        for turn in range(2 * PAIRS):
+            # A, B, B, A: whatever else slowly changes hits both alike.
+            count = VIEWERS if turn % 4 in (1, 2) else 0
+            wire.send(count)
+            got += wire.recv()
+            end = time.monotonic() + 60
+            while site.pictures.viewers != count:
+                assert time.monotonic() < end, f"{site.pictures.viewers} of {count} viewers came"
+                time.sleep(0.02)
+            time.sleep(SETTLE_S)
+            start, before = time.monotonic(), done[0]
+            time.sleep(PHASE_S)
+            rates[count].append((done[0] - before) / (time.monotonic() - start))
+    finally:
+        stop.set()
+        thread.join()
+    return rates, got
 
 
 if __name__ == "__main__":

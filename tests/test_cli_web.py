@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import builtins
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from camera_tools import make_folder, network_camera
@@ -37,10 +36,7 @@ def test_a_camera_with_its_page_from_start_to_end(tmp_path: Path) -> None:
                    "--gallery", tmp_path / "g.sqlite", "--web", "127.0.0.1:0",
                    "--web-password-file", tmp_path / "password"]  # fmt: skip
         running = subprocess.Popen(
-            [str(word) for word in command],
-            stderr=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            list(map(str, command)), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert running.stderr is not None
         try:
@@ -108,24 +104,16 @@ def test_a_certificate_needs_its_key(bundle: Path, option: str, edgecnn: Run) ->
     assert code == 2 and "--web-cert and --web-key together" in err and err.count("\n") == 1
 
 
-def test_without_the_extra_one_line_says_what_to_install(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edgecnn: Run
-) -> None:
-    real = builtins.__import__
-
-    def refuse(name: str, *args: Any, **options: Any) -> Any:
-        if name.partition(".")[0] in web_options.PACKAGES:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return real(name, *args, **options)
-
-    for name in [n for n in sys.modules if n.startswith("edgecnn.web")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(builtins, "__import__", refuse)
+@pytest.mark.parametrize("package", ["starlette", "uvicorn", "argon2"])
+def test_without_the_extra_one_line_says_what_to_install(tmp_path: Path, package: str) -> None:
     folder = make_folder(tmp_path / "pictures", 2)
-    code, _, err = edgecnn("camera", bundle, "--source", folder, "--web", ":0")
-    assert code == 2 and "pip install 'edgecnn[web]'" in err and err.count("\n") == 1
-    code, out, _ = edgecnn("camera", bundle, "--source", folder, "--no-web")
-    assert code == 0 and "2 frames" in out
+    code = f"import sys; sys.modules[{package!r}] = None; from edgecnn.cli import main; main()"
+    command = [sys.executable, "-c", code, "camera", str(ASSETS), "--source", str(folder)]
+    done = subprocess.run([*command, "--web", ":0"], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert f"the package {package}" in done.stderr and "pip install 'edgecnn[web]'" in done.stderr
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and "2 frames" in done.stdout, "without --web as before"
 
 
 class TestOnByItself:
@@ -154,3 +142,18 @@ class TestOnByItself:
         assert web_options.is_usual(source.format(tmp=tmp_path)) is on
         monkeypatch.setattr(web_options, "find_spec", lambda name: None)
         assert not web_options.is_usual("0"), "not without its packages"
+
+    def test_a_port_that_is_taken_does_not_keep_the_camera_from_starting(
+        self, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edgecnn: Run
+    ) -> None:
+        monkeypatch.setattr(web_options, "is_usual", lambda source: True)
+        monkeypatch.setattr("edgecnn.web.site.Looker", lambda *args: FakeLooker())
+        folder = make_folder(tmp_path / "pictures", 2)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            monkeypatch.setattr(web_options, "USUAL", ("127.0.0.1", port))
+            code, out, err = edgecnn("camera", bundle, "--source", folder)
+            assert code == 0 and "2 frames" in out and "no web page: the page cannot" in err
+            asked = f"127.0.0.1:{port}"
+            code, _, err = edgecnn("camera", bundle, "--source", folder, "--web", asked)
+            assert code == 2 and "Address already in use" in err
