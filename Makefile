@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-matrix test-mediapipe test-runtimes lint format bench bench-peers bench-networks bench-web wheel clean bench-quantisers
+.PHONY: help install demo test test-fast test-matrix test-mediapipe test-runtimes test-camera lint format bench bench-peers bench-networks bench-web wheel clean bench-quantisers
 
 help: ## Show this help
 	@echo "make VERB [PYTHON=python3] [VENV=.venv]"
@@ -49,6 +49,10 @@ test-mediapipe: install ## Load our models in MediaPipe Tasks, which gets an env
 test-runtimes: install ## Run our models on old run times too (MODEL=m.tflite: where their answers part)
 	$(BIN)/python tests/runtimes.py $(MODEL)
 
+test-camera: install ## Run the camera's tests beside a /dev/video0, in a virtual machine (x86-64)
+	tests/v4l2_machine.sh $(abspath $(BIN))/python -m pytest -p no:cacheprovider --color=no \
+	  tests/test_camera_v4l2.py tests/test_camera_contract.py -k 'v4l2 or device' $(ARGS)
+
 lint: install ## Check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -77,5 +81,5 @@ wheel: install ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 clean: ## Remove what the other verbs wrote, except for the environment in VENV
-	rm -rf build dist $(OUT) .venv-matrix .venv-peers .venv-mediapipe .venv-runtimes .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build dist $(OUT) .venv-matrix .venv-peers .venv-mediapipe .venv-runtimes .v4l2-machine .pytest_cache .mypy_cache .ruff_cache
 	find edgecnn converters devices tests -name __pycache__ -type d -prune -exec rm -rf {} +

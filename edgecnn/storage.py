@@ -12,6 +12,10 @@ from pathlib import Path
 
 from edgecnn.errors import StorageError
 
+FREE_BYTES = 16 << 20
+"""Recording ends while this much of the disk is left: enough to finish the file, and the system
+goes on working."""
+
 
 def sha256_of(path: str | Path) -> str:
     """The SHA-256 of a file as 64 hexadecimal digits."""
@@ -40,11 +44,32 @@ def storing(what: str | Path) -> Iterator[None]:
         ) from e
 
 
+def keep_free(path: str | Path, what: str) -> None:
+    """End a recording while :data:`FREE_BYTES` of the disk are left.
+
+    Args:
+        path: the file that is recorded.
+        what: it is, for the message.
+
+    Raises:
+        StorageError: less than that is free.
+    """
+    free = shutil.disk_usage(Path(path).parent).free
+    if free < FREE_BYTES:
+        raise StorageError(
+            f"expected {FREE_BYTES >> 20} MB free where {path} is recorded. The disk has "
+            f"{free >> 20} MB left, so the {what} ends here: free some space"
+        )
+
+
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
+def whole_file(path: str | Path, *, mode: int = 0o644) -> Iterator[Path]:
     """A temporary name beside ``path`` that becomes ``path`` when the block ends well.
 
     The name keeps ``path``'s suffix, since some writers choose their format by it.
+
+    Args:
+        mode: the file's permissions once it has its name; until then it is the owner's alone.
 
     Raises:
         StorageError: the file could not be written; ``path`` is as it was before.
@@ -61,7 +86,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
             yield draft
             with open(draft, "rb") as f:
                 os.fsync(f.fileno())
-            draft.chmod(0o644)
+            draft.chmod(mode)
             os.replace(draft, path)
         finally:
             draft.unlink(missing_ok=True)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 
+from edgecnn.camera.pipeline import Result
+from edgecnn.camera.sinks.tape import TapeSink
+from edgecnn.camera.sources import Frame
 from edgecnn.faces.types import Detection, Recognition
 from edgecnn.images import Image
 
@@ -50,10 +57,28 @@ def make_folder(path: Path, count: int = 10) -> Path:
     return path
 
 
+def make_tape(path: Path, count: int = 10, fps: float = 20.0) -> Path:
+    """A tape of ``picture(0)`` ... by the sink that ``--record`` has."""
+    sink = TapeSink(path, "a test", fps)
+    for i in range(count):
+        now = datetime.now(timezone.utc)
+        sink.write(Result(Frame(picture(i), i / fps, i), "a test", [], now, 1.0))
+    sink.close()
+    return path
+
+
 def face(name: str | None = "Ann", score: float | None = 0.8, track: int = 1) -> Recognition:
     """A recognised face in the middle of a small picture."""
     box = np.array([20, 15, 44, 40], np.float32)
     return Recognition(Detection(box, 0.9, np.zeros((5, 2), np.float32)), track, name, score)
+
+
+def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait for a thread or a process."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"it did not get there in {seconds:g} s"
+        time.sleep(0.002)
 
 
 @dataclass
@@ -66,8 +91,12 @@ class NetworkCamera:
 
 
 @contextmanager
-def network_camera(frames: int = 1000, fps: float = 50.0) -> Iterator[NetworkCamera]:
-    """An MJPEG camera on the loopback, as cheap network cameras are: HTTP, multipart, JPEG."""
+def network_camera(frames: int = 1000, fps: float = 50.0, port: int = 0) -> Iterator[NetworkCamera]:
+    """An MJPEG camera on the loopback, as cheap network cameras are: HTTP, multipart, JPEG.
+
+    Args:
+        port: any that is free where 0; that of an earlier one brings that camera back.
+    """
     gone = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -90,7 +119,7 @@ def network_camera(frames: int = 1000, fps: float = 50.0) -> Iterator[NetworkCam
         def log_message(self, *args: Any) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     camera = NetworkCamera(f"http://127.0.0.1:{server.server_address[1]}/video", frames)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -102,3 +131,58 @@ def network_camera(frames: int = 1000, fps: float = 50.0) -> Iterator[NetworkCam
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+NO_CAMERA = "this machine has no /dev/video0"
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+
+NO_RTSP = (
+    "no RTSP server: apt-get install --no-install-recommends ffmpeg python3-gi "
+    "gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good"
+)
+
+
+@dataclass
+class RTSPCamera:
+    """What :func:`rtsp_camera` serves, and the server's process."""
+
+    address: str
+    port: int
+    process: subprocess.Popen[str]
+
+
+@contextmanager
+def rtsp_camera(
+    folder: Path, port: int = 0, pair: str = "", seconds: int = 60
+) -> Iterator[RTSPCamera]:
+    """GStreamer's RTSP server with H.264 by ffmpeg: ``picture(i % 12)``, 25 times a second.
+
+    Args:
+        folder: where the file is made.
+        port: any that is free where 0; that of an earlier one brings that camera back.
+        pair: user and password, ``me:secret``, where it asks for them.
+    """
+    gi = "import gi; gi.require_version('GstRtspServer', '1.0'); gi.require_version('Gst', '1.0')"
+    plugins = "from gi.repository import Gst; Gst.init(None)"
+    plugins += "; assert all(map(Gst.ElementFactory.find, ('matroskademux', 'rtph264pay')))"
+    probe = [SYSTEM_PYTHON, "-c", f"{gi}; {plugins}"]
+    if not shutil.which("ffmpeg") or subprocess.run(probe, capture_output=True).returncode:
+        pytest.skip(NO_RTSP)
+    clip = folder / "camera.mkv"
+    if not clip.exists():
+        size = f"{SIZE_WH[0]}x{SIZE_WH[1]}"
+        encode = f"ffmpeg -v error -f rawvideo -pix_fmt bgr24 -s {size} -r 25 -i - -c:v libx264"
+        encode += f" -bf 0 -g 25 -pix_fmt yuv420p {clip}"
+        raw = b"".join(picture(i % 12).tobytes() for i in range(12)) * (seconds * 25 // 12)
+        subprocess.run(encode.split(), input=raw, check=True)
+    server = [SYSTEM_PYTHON, str(Path(__file__).parent / "rtsp_server.py"), str(clip), str(port)]
+    process = subprocess.Popen([*server, *filter(None, [pair])], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        login = f"{pair}@" if pair else ""
+        yield RTSPCamera(f"rtsp://{login}127.0.0.1:{port}/video", port, process)
+    finally:
+        process.kill()
+        process.communicate()

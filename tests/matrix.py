@@ -1,8 +1,9 @@
 """Run the tests on every Python found here: ``python tests/matrix.py [board|workstation|all]``.
 
-The board part installs the base package alone and runs the tests of what runs on a board; the
-workstation part installs all extras and runs the whole suite. Each Python gets an environment in
-``.venv-matrix``, which later runs use again. Needs nothing but the standard library.
+The board part installs the base package and the extras that a board may have, and runs the tests
+of what runs there; the workstation part installs all extras and runs the whole suite. Each Python
+gets an environment in ``.venv-matrix``, which later runs use again. Needs nothing but the standard
+library.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ BOARD_TESTS = (
     "bundle", "camera", "cli_camera", "cli_doctor", "cli_people", "devices", "errors",
     "events", "faces", "images", "runtime", "storage",
 )  # fmt: skip
-"""``tests/test_NAME*.py`` that the base install alone can run."""
+"""``tests/test_NAME*.py`` that a board's install can run."""
 
 PARTS = {
-    "board": ("-e .", "pytest>=8.3"),
+    "board": ("-e .[mqtt,metrics]", "pytest>=8.3"),
     "workstation": ("-e .[dev,demo]",),
 }
 """Part to what pip installs."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from queue import Queue
 
 import pytest
-from camera_tools import network_camera, picture
+from camera_tools import network_camera, picture, until
 
-from edgecnn.camera.sources import Frame, Newest, Source, open_source
-from edgecnn.errors import CameraError
+from edgecnn.camera.sources import Change, Frame, Newest, Source, open_source
+from edgecnn.errors import CameraError, StorageError
 
-FAST = (0.01, 0.01, 0.01)
+FAST = (0.01, 0.04)
 
 
 class Scripted(Source):
@@ -42,14 +43,6 @@ class Scripted(Source):
             self.queue.put(Frame(picture(0), 99.0, 99, time.monotonic() - age))
         self.given += len(ages_s)
         until(lambda: self.reads == self.given + 1)
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait for a thread, 5 s at most."""
-    end = time.monotonic() + 5
-    while not true():
-        assert time.monotonic() < end, "the thread did not get there"
-        time.sleep(0.002)
 
 
 @pytest.fixture
@@ -122,7 +115,24 @@ def test_a_camera_that_stops_is_opened_again() -> None:
         cameras[1].queue.put(None)
 
 
-def test_a_camera_that_stays_away_is_given_up_with_the_reason(camera: Scripted) -> None:
+class Clock(threading.Event):
+    """An event whose waits take no time and are remembered; set after so many of them."""
+
+    def __init__(self, most: int):
+        super().__init__()
+        self.waits: list[float] = []
+        self._most = most
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.waits.append(timeout)
+        if len(self.waits) == self._most:
+            self.set()
+        return self.is_set()
+
+
+def test_a_camera_that_stays_away_is_asked_for_ever_ever_more_seldom(camera: Scripted) -> None:
+    lines: list[str] = []
     opened = 0
 
     def open_once() -> Source:
@@ -132,25 +142,85 @@ def test_a_camera_that_stays_away_is_given_up_with_the_reason(camera: Scripted) 
             raise CameraError("/dev/video0 is gone")
         return camera
 
-    with Newest(open_once, waits_s=FAST) as source:
-        camera.give(0)
-        assert source.read() is not None
+    with Newest(open_once, note=lines.append) as source:
+        source._closed = clock = Clock(most=10)
         camera.queue.put(None)
-        with pytest.raises(CameraError, match=r"did not come back in 0.03 s .*is gone"):
-            source.read()
-        assert opened == 1 + len(FAST)
-        with pytest.raises(CameraError):
+        until(clock.is_set)
+        assert clock.waits == [0.5, 1, 2, 4, 8, 16, 30, 30, 30, 30], "twice as long, 30 s at most"
+        assert opened == 10
+        assert len(lines) == 1 and lines[0].startswith("scripted stopped (no more frames came)")
+
+
+def test_a_camera_that_falls_over_at_once_again_is_asked_no_more_often() -> None:
+    lines: list[str] = []
+    cameras = [Scripted() for _ in range(5)]
+    remaining = iter(cameras)
+    with Newest(lambda: next(remaining), note=lines.append, waits_s=(5.0, 30.0)) as source:
+        source._closed = clock = Clock(most=4)
+        for scripted in cameras:
+            scripted.queue.put(Frame(picture(0), 0.0, 0))
+            scripted.queue.put(None)
+        until(clock.is_set)
+        assert clock.waits == [5, 10, 20, 30]
+    assert [line.split()[1] for line in lines] == ["stopped", "is"] * 3 + ["stopped"]
+
+
+def test_loss_and_return_are_one_line_each_and_remarks_follow() -> None:
+    lines: list[str] = []
+    cameras = [Scripted(), Scripted()]
+    cameras[1].remark = "scripted gives 320×240"
+    remaining = iter(cameras)
+    with Newest(lambda: next(remaining), note=lines.append, waits_s=FAST) as source:
+        cameras[0].queue.put(CameraError("its frames turned flat"))
+        until(lambda: cameras[1].reads == 1)
+        assert lines == [
+            "scripted stopped (its frames turned flat): opening it again until it is back"
+        ]
+        cameras[1].give(0)
+        assert source.read() is not None
+        assert re.fullmatch(r"scripted is back after 0\.\d s", lines[1])
+        assert lines[2:] == ["scripted gives 320×240"] == [source.remark]
+        cameras[1].queue.put(None)
+
+
+def test_who_listens_is_told_of_loss_and_return_also_when_late() -> None:
+    cameras = [Scripted(), Scripted()]
+    remaining = iter(cameras)
+    early: list[Change] = []
+    late: list[Change] = []
+    with Newest(lambda: next(remaining), waits_s=FAST) as source:
+        source.tell(early.append)
+        cameras[0].queue.put(None)
+        until(lambda: len(early) == 1)
+        assert early == [Change("scripted", lost=True, reason="no more frames came")]
+        source.tell(late.append)
+        assert late == early
+        cameras[1].give(0)
+        until(lambda: len(late) == 2)
+        assert late == early and not late[1].lost and 0 < late[1].away_s < 5
+        third: list[Change] = []
+        source.tell(third.append)
+        assert third == [], "it is there"
+        cameras[1].queue.put(None)
+
+
+def test_what_a_listener_raises_reaches_the_reader(camera: Scripted) -> None:
+    def full(change: Change) -> None:
+        raise StorageError("the disk is full")
+
+    with Newest(lambda: camera) as source:
+        source.tell(full)
+        camera.queue.put(None)
+        with pytest.raises(StorageError, match="the disk is full"):
             source.read()
 
 
 def test_the_last_frame_before_the_end_is_still_read(camera: Scripted) -> None:
-    with Newest(lambda: camera, waits_s=()) as source:
+    with Newest(lambda: camera, waits_s=(60.0, 60.0)) as source:
         camera.give(0)
         camera.queue.put(None)
         until(camera.closed.is_set)
         assert source.read() is not None
-        with pytest.raises(CameraError):
-            source.read()
 
 
 def test_a_fault_in_the_thread_reaches_the_reader(camera: Scripted) -> None:
@@ -172,7 +242,7 @@ def test_stop_ends_a_read_that_waits(camera: Scripted) -> None:
 
 
 def test_close_ends_the_thread_and_closes_the_camera(camera: Scripted) -> None:
-    source = Newest(lambda: camera, waits_s=(60.0,))
+    source = Newest(lambda: camera, waits_s=(60.0, 60.0))
     camera.queue.put(None)
     until(camera.closed.is_set)
     began = time.monotonic()
@@ -192,7 +262,12 @@ def test_a_slow_reader_of_a_real_stream_falls_behind_by_no_frame() -> None:
 
 
 def test_a_real_stream_that_breaks_off_comes_back() -> None:
-    with network_camera(frames=30) as camera, open_source(camera.address) as source:
+    lines: list[str] = []
+    with (
+        network_camera(frames=30) as camera,
+        open_source(camera.address, note=lines.append) as source,
+    ):
         while camera.connections < 2:
             assert source.read() is not None
         assert source.read() is not None
+        assert [line.split()[1] for line in lines[:2]] == ["stopped", "is"]

@@ -22,7 +22,7 @@ from edgecnn.camera.sinks import video as video_module
 from edgecnn.camera.sinks.events import EventSink
 from edgecnn.camera.sinks.video import VideoSink
 from edgecnn.camera.sinks.window import WindowSink, gui_backend
-from edgecnn.camera.sources import Frame, open_source
+from edgecnn.camera.sources import Change, Frame, open_source
 from edgecnn.errors import CameraError, MissingExtra, StorageError
 from edgecnn.events.schema import Label
 
@@ -272,3 +272,24 @@ def test_a_headless_opencv_names_the_package_to_install(
 
 def test_this_opencv_says_what_windows_it_has() -> None:
     assert gui_backend(cv2) == "" or gui_backend(cv2).isalnum()
+
+
+def test_a_source_that_changes_while_frames_come_is_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    sink = EventSink(path)
+
+    def change() -> None:
+        for i in range(200):
+            sink.source_changed(Change("given", lost=i % 2 == 0, reason="gone", away_s=float(i)))
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    for i in range(200):
+        sink.write(result(i, outcome=[face()]))
+    thread.join()
+    sink.close()
+    sink.source_changed(Change("given", lost=True))  # a camera is closed after its sinks
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [e["frame"] for e in events if e["event"] == "face"] == list(range(200))
+    states = [e["state"] for e in events if e["event"] == "source"]
+    assert states == ["lost", "back"] * 100

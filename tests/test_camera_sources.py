@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,88 +14,11 @@ import numpy as np
 import pytest
 from camera_tools import make_folder, make_video, network_camera, number_of, picture
 
-from edgecnn.camera.sources import SOURCES, Newest, Source, masked, open_source
+from edgecnn.camera.sources import Mode, masked, open_source
 from edgecnn.camera.sources import v4l2 as v4l2_module
 from edgecnn.camera.sources.stream import Stream
 from edgecnn.camera.sources.v4l2 import V4L2, diagnosis, nodes
 from edgecnn.errors import CameraError, DataError
-
-
-@contextmanager
-def mp4(folder: Path) -> Iterator[str]:
-    yield str(make_video(folder / "clip.mp4"))
-
-
-@contextmanager
-def avi(folder: Path) -> Iterator[str]:
-    yield str(make_video(folder / "clip.avi"))
-
-
-@contextmanager
-def pictures(folder: Path) -> Iterator[str]:
-    yield str(make_folder(folder / "pictures"))
-
-
-@contextmanager
-def network(folder: Path) -> Iterator[str]:
-    with network_camera() as camera:
-        yield camera.address
-
-
-@contextmanager
-def device(folder: Path) -> Iterator[str]:
-    if not os.path.exists("/dev/video0"):
-        pytest.skip("this machine has no /dev/video0")
-    yield "/dev/video0"
-
-
-KINDS = [mp4, avi, pictures, network, device]
-
-
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
-def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
-    with request.param(tmp_path) as text, open_source(text) as opened:
-        yield opened
-
-
-def test_frames_are_pictures_with_rising_numbers_and_times(source: Source) -> None:
-    frames = [source.read() for _ in range(5)]
-    seen = [f for f in frames if f is not None]
-    assert len(seen) == 5
-    for frame in seen:
-        assert frame.image_bgr.dtype == np.uint8
-        assert frame.image_bgr.ndim == 3 and frame.image_bgr.shape[2] == 3
-        assert time.monotonic() - frame.taken_s < 5
-    indices, times = [f.index for f in seen], [f.time_s for f in seen]
-    assert indices == sorted(set(indices))
-    assert times == sorted(set(times)) and times[0] >= 0
-
-
-def test_says_what_it_is(source: Source) -> None:
-    assert source.name and source.fps > 0
-    assert source.live == isinstance(source, Newest)
-
-
-def test_closed_it_gives_nothing_more_and_closes_again(source: Source) -> None:
-    source.read()
-    source.close()
-    source.close()
-    assert source.read() is None
-
-
-@pytest.mark.parametrize("kind", [mp4, avi, pictures], ids=lambda kind: kind.__name__)
-def test_a_recording_gives_every_frame_once_in_order_and_ends(
-    kind: Callable[[Path], Any], tmp_path: Path
-) -> None:
-    with kind(tmp_path) as text, open_source(text) as source:
-        frames = []
-        while (frame := source.read()) is not None:
-            frames.append(frame)
-            time.sleep(0.01)  # a slow reader loses nothing
-        assert source.read() is None
-        assert [number_of(f.image_bgr) for f in frames] == list(range(10))
-        assert [f.index for f in frames] == list(range(10))
-        assert [f.time_s for f in frames] == pytest.approx([i / source.fps for i in range(10)])
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi"])
@@ -218,32 +139,31 @@ def test_a_stream_that_stops_says_so_with_none() -> None:
     assert 10 <= count <= 12
 
 
-def test_every_kind_of_source_is_under_the_contract(tmp_path: Path) -> None:
-    covered = set()
-    texts = [str(make_folder(tmp_path / "p", 1)), str(make_video(tmp_path / "c.avi"))]
-    for text in [*texts, "http://camera/video", "0"]:
-        covered |= {next(name for name, kind in SOURCES.items() if kind.accepts(text))}
-    assert covered == set(SOURCES)
-
-
 class FakeCapture:
     """``cv2.VideoCapture`` of a camera that decodes some formats and not others."""
 
     shapes: ClassVar[dict[str, tuple[int, ...] | None]] = {}
+    rates: ClassVar[dict[str, float]] = {}
+    gives: ClassVar[str] = ""
+    open: ClassVar[int] = 0
 
     def __init__(self, name: str, backend: int) -> None:
-        self.name, self.fourcc = name, ""
+        self.name, self.fourcc, self.asked = name, "", dict[int, float]()
+        FakeCapture.open += 1
 
     def isOpened(self) -> bool:
         return bool(self.shapes)
 
     def set(self, key: int, value: float) -> bool:
         if key == cv2.CAP_PROP_FOURCC:
-            self.fourcc = int(value).to_bytes(4, "little").decode()
+            self.fourcc = self.gives or int(value).to_bytes(4, "little").decode()
+        self.asked[key] = value
         return True
 
     def get(self, key: int) -> float:
-        return 0.0
+        if key == cv2.CAP_PROP_FOURCC:
+            return float(int.from_bytes(self.fourcc.encode(), "little"))
+        return self.rates.get(self.fourcc, 0.0) if key == cv2.CAP_PROP_FPS else 0.0
 
     def grab(self) -> bool:
         return self.shapes.get(self.fourcc) is not None
@@ -255,13 +175,13 @@ class FakeCapture:
     read = retrieve
 
     def release(self) -> None:
-        """Nothing to let go of."""
+        FakeCapture.open -= 1
 
 
 @pytest.fixture
 def camera(monkeypatch: pytest.MonkeyPatch) -> type[FakeCapture]:
     monkeypatch.setattr(cv2, "VideoCapture", FakeCapture)
-    FakeCapture.shapes = {}
+    FakeCapture.shapes, FakeCapture.rates, FakeCapture.gives, FakeCapture.open = {}, {}, "", 0
     return FakeCapture
 
 
@@ -280,6 +200,69 @@ def test_a_camera_is_read_in_the_first_format_that_gives_pictures(
         frame = source.read()
         assert source.name == "/dev/video0" and source.live
         assert frame is not None and frame.image_bgr.shape == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("rates", "chosen"),
+    [
+        ({"YUYV": 30.0, "MJPG": 60.0}, "YUYV"),
+        ({"YUYV": 29.97, "MJPG": 30.0}, "YUYV"),
+        ({"YUYV": 10.0, "MJPG": 30.0}, "MJPG"),
+        ({"YUYV": 15.0, "MJPG": 15.0}, "YUYV"),
+        ({"YUYV": 15.0, "MJPG": 10.0}, "YUYV"),
+        ({"YUYV": 0.0, "MJPG": 30.0}, "YUYV"),
+    ],
+)
+def test_mjpg_is_taken_where_it_is_faster(
+    camera: type[FakeCapture], rates: dict[str, float], chosen: str
+) -> None:
+    camera.shapes, camera.rates = {"YUYV": WHOLE, "MJPG": WHOLE}, rates
+    with V4L2("0") as source:
+        assert source._capture.fourcc == chosen
+        assert source.fps == (rates[chosen] or 30.0)
+        assert camera.open == 1, "one at a time: a device opens once"
+        assert source.remark == "", "nothing was asked for"
+    assert camera.open == 0
+
+
+def test_what_is_asked_of_a_camera_reaches_it(camera: type[FakeCapture]) -> None:
+    camera.shapes, camera.rates = {"MJPG": (720, 1280, 3)}, {"MJPG": 15.0}
+    with V4L2("0", "MJPG", (1280, 720), 15.0) as source:
+        keys = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS)
+        assert [source._capture.asked[key] for key in keys] == [1280, 720, 15]
+        assert (source.fps, source.remark) == (15, "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (Mode("MJPG"), "asked for MJPG and gives YUYV:"),
+        (Mode(size_wh=(1280, 720)), "asked for 1280×720 and gives 640×480:"),
+        (Mode(fps=30.0), "asked for 30 frames a second and gives 7.5 frames a second:"),
+        (
+            Mode("MJPG", (1280, 720), 30.0),
+            "asked for MJPG, 1280×720, 30 frames a second and gives YUYV, 640×480, "
+            "7.5 frames a second: v4l2-ctl --device /dev/video0 --list-formats-ext lists",
+        ),
+        (Mode("YUYV", (640, 480), 7.4), ""),
+    ],
+)
+def test_a_camera_that_does_otherwise_is_said_in_one_line(
+    camera: type[FakeCapture], asked: Mode, says: str
+) -> None:
+    camera.shapes, camera.rates, camera.gives = {"YUYV": WHOLE}, {"YUYV": 7.5}, "YUYV"
+    lines: list[str] = []
+    with open_source("0", mode=asked, note=lines.append) as source:
+        assert source.read() is not None
+    assert len(lines) == bool(says)
+    assert says in "".join(lines) and "\n" not in "".join(lines)
+
+
+def test_a_format_that_is_no_picture_is_refused(camera: type[FakeCapture]) -> None:
+    camera.shapes = {"YUYV": WHOLE, "H264": None}
+    with pytest.raises(CameraError, match=r"no frame as H264: .*--list-formats-ext"):
+        V4L2("0", "H264")
+    assert camera.open == 0
 
 
 def test_a_camera_that_gives_flat_buffers_is_refused(camera: type[FakeCapture]) -> None:

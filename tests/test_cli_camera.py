@@ -10,14 +10,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from camera_tools import face, make_folder, make_video, network_camera, number_of
+from camera_tools import face, make_folder, make_tape, make_video, network_camera, number_of
 
 from edgecnn.bundle import ASSETS, MANIFEST, Manifest, ModelEntry, OperatingPoint
 from edgecnn.camera import app
-from edgecnn.camera.sources import open_source
+from edgecnn.camera.sources import Mode, open_source
 from edgecnn.cli import main
+from edgecnn.errors import CameraError
 from edgecnn.events.schema import Label
 from edgecnn.faces.types import Recognition
 from edgecnn.images import Image, Preprocess
@@ -129,6 +131,36 @@ def test_says_when_nobody_is_enrolled(
     assert "nobody is enrolled" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "mode"),
+    [
+        ([], Mode()),
+        (["--size", "1280x720"], Mode(size_wh=(1280, 720))),
+        (["--fourcc", "mjpg", "--size", "1280×720", "--fps", "15"], Mode("MJPG", (1280, 720), 15)),
+    ],
+)
+def test_what_is_asked_of_a_camera(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], mode: Mode
+) -> None:
+    asked: list[Mode] = []
+
+    def open_none(text: str, stop: object, *, mode: Mode, note: object) -> None:
+        asked.append(mode)
+        raise CameraError("no camera")
+
+    monkeypatch.setattr(app, "open_source", open_none)
+    assert run(bundle, *arguments) == 2
+    assert asked == [mode]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--size", "1280"], ["--size", "0x720"], ["--size", "axb"], ["--fourcc", "X"], ["--fps", "0"]],
+)
+def test_what_cannot_be_asked_of_a_camera(bundle: Path, arguments: list[str]) -> None:
+    assert run(bundle, *arguments) == 2
+
+
 REFUSALS: dict[str, tuple[list[str], str]] = {
     "no bundle": (["{tmp}/none", "--source", "{clip}"], "edgecnn convert"),
     "no threshold": (["{blind}", "--source", "{clip}"], "could name a stranger"),
@@ -141,6 +173,16 @@ REFUSALS: dict[str, tuple[list[str], str]] = {
         ["{bundle}", "--source", "{clip}", "--out-video", "{tmp}/../{tmp.name}/clip.avi"],
         "expected another output than the source",
     ),
+    "tape's name": (["{bundle}", "--source", "{clip}", "--record", "x.mp4"], "end in .tape"),
+    "tape over source": (
+        ["{bundle}", "--source", "{tape}", "--record", "{tape}"],
+        "expected another output than the source",
+    ),
+    "size of a file": (
+        ["{bundle}", "--source", "{clip}", "--size", "64x48", "--fps", "5"],
+        "--size and --fps cannot be chosen for",
+    ),
+    "no picamera2": (["{bundle}", "--source", "csi"], "sudo apt install -y python3-picamera2"),
     "events folder": (["{bundle}", "--source", "{clip}", "--events", "{tmp}"], "could not write"),
 }
 
@@ -157,8 +199,9 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(
     blind = make_bundle(tmp_path / "blind", threshold=None)
     (tmp_path / "text.mp4").write_text("no video")
     (bundle / "gallery.sqlite").touch()
+    tape = make_tape(tmp_path / "t.tape", 1)
     before = sorted(tmp_path.rglob("*"))
-    places = {"tmp": tmp_path, "clip": clip, "bundle": bundle, "blind": blind}
+    places = {"tape": tape, "tmp": tmp_path, "clip": clip, "bundle": bundle, "blind": blind}
     assert run(*(argument.format(**places) for argument in arguments)) == 2
     shown = capsys.readouterr()
     assert says in shown.err and shown.out == ""
@@ -172,7 +215,7 @@ from edgecnn.camera import app
 from edgecnn.camera.sources import newest
 from edgecnn.cli import main
 from edgecnn.events.schema import Label
-newest.WAITS_S = (0.05, 0.05)
+newest.FIRST_WAIT_S = newest.LONGEST_WAIT_S = 0.05
 app.load = lambda *args: lambda image_bgr, time_s: Label("cat", 0.9)
 main(["camera", *sys.argv[1:]])
 """
@@ -190,7 +233,7 @@ def start(root: Path, *arguments: object) -> subprocess.Popen[str]:
 
 
 def wait_for_lines(path: Path, count: int) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not path.exists() or path.read_text().count("\n") < count:
         assert time.monotonic() < end, "no events came"
         time.sleep(0.02)
@@ -215,7 +258,7 @@ def test_a_signal_ends_it_and_keeps_what_was_recorded(
         assert annotated.read() is not None
 
 
-def test_a_camera_that_stops_is_said_and_what_was_recorded_is_kept(
+def test_a_camera_that_goes_and_comes_back_is_said_and_watched_on(
     tmp_path: Path, root: Path
 ) -> None:
     bundle = make_bundle(tmp_path / "bundle", "images")
@@ -224,12 +267,54 @@ def test_a_camera_that_stops_is_said_and_what_was_recorded_is_kept(
         outputs = ("--out-video", video, "--events", events)
         process = start(root, bundle, "--source", camera.address, *outputs)
         wait_for_lines(events, 3)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 2
+    assert process.stderr is not None
+    lost = process.stderr.readline()
+    assert lost == (
+        f"edgecnn: {camera.address} stopped (no more frames came): "
+        "opening it again until it is back\n"
+    )
+    seen = len(lines(events))
+    with network_camera(port=urlsplit(camera.address).port or 0):
+        wait_for_lines(events, seen + 3)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
     assert "frames in" in out
-    assert len(err.splitlines()) == 1 and "stopped and did not come back" in err
+    assert len(err.splitlines()) == 1 and f"{camera.address} is back after " in err
+    seen_ones = [e for e in lines(events) if e["event"] == "label"]
+    numbers = [e["frame"] for e in seen_ones]
+    assert numbers == sorted(set(numbers))
+    went, came = [e for e in lines(events) if e["event"] == "source"]
+    assert (went["state"], went["reason"]) == ("lost", "no more frames came")
+    assert came["state"] == "back" and 0 < came["away_s"] < 60
+    assert {went["source"], came["source"]} == {camera.address}
+    first_after = next(e for e in seen_ones if e["time"] > went["time"])
+    assert went["time"] < came["time"] and first_after["frame"] > 0
     with open_source(str(video)) as annotated:
         assert annotated.read() is not None
+
+
+def test_a_camera_that_is_away_does_not_keep_it_from_ending(tmp_path: Path, root: Path) -> None:
+    bundle, events = make_bundle(tmp_path / "bundle", "images"), tmp_path / "events.jsonl"
+    with network_camera() as camera:
+        process = start(root, bundle, "--source", camera.address, "--events", events)
+        wait_for_lines(events, 3)
+    assert process.stderr is not None and "stopped" in process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=30)[1] == ""
+    assert process.returncode == 0
+
+
+def test_a_tape_gives_again_what_the_camera_saw(bundle: Path, tmp_path: Path) -> None:
+    tape, seen, again = tmp_path / "t.tape", tmp_path / "seen.jsonl", tmp_path / "again.jsonl"
+    with network_camera() as camera:
+        arguments = ("--max-frames", 12, "--record", tape, "--events", seen)
+        assert run(bundle, "--source", camera.address, *arguments) == 0
+    assert run(bundle, "--source", tape, "--events", again) == 0
+    keys = ("event", "frame", "at_s", "track", "name", "score", "box")
+    first, second = ([[e[k] for k in keys] for e in lines(path)] for path in (seen, again))
+    assert first == second
+    assert {e["source"] for e in lines(again)} == {str(tape)}
 
 
 def test_the_shipped_models_run_on_a_video_without_people(

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgecnn.bundle import Bundle
 from edgecnn.camera.pipeline import Sink, Stats, load, run
-from edgecnn.camera.sources import Source, open_source
+from edgecnn.camera.sources import Mode, Newest, Source, open_source
 from edgecnn.errors import StorageError
 from edgecnn.faces.cohort import Cohort
 from edgecnn.faces.embed import fingerprint
 from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.threshold import one_in
+
+if TYPE_CHECKING:
+    from edgecnn.camera.sinks.receivers import Receivers
 
 LIVE_VIDEO_FPS = 15.0
 """Most frames a second of a live source's video: recognition is rarely faster on a board, and
@@ -31,11 +35,20 @@ class Outputs:
         video: an annotated ``.mp4`` or ``.avi``.
         events: a file of JSON lines, or ``-`` for the standard output.
         window: show the annotated frames on the screen.
+        tape: the frames as they came, ``.tape``, to be watched again.
+        events_max_bytes, events_keep: see :class:`edgecnn.events.jsonl.JsonLines`.
+        receivers: who gets events over the network.
+        metrics: ``PORT`` of the loopback, or ``HOST:PORT``, where Prometheus may ask.
     """
 
     video: Path | None = None
     events: str | None = None
     window: bool = False
+    tape: Path | None = None
+    events_max_bytes: int | None = None
+    events_keep: int = 5
+    receivers: Receivers | None = None
+    metrics: str | None = None
 
 
 def watch(
@@ -48,6 +61,7 @@ def watch(
     strangers: float | None = None,
     missed: float | None = None,
     max_frames: int | None = None,
+    mode: Mode | None = None,
     stop: threading.Event | None = None,
     stats: Stats | None = None,
     note: Callable[[str], object] | None = None,
@@ -59,6 +73,7 @@ def watch(
 
     Args:
         strangers, missed: see :func:`edgecnn.camera.pipeline.load`.
+        mode: what is asked of a camera; see :func:`edgecnn.camera.sources.open_source`.
         stats: counted into; see :func:`edgecnn.camera.pipeline.run`.
         note: takes a line that the user should read, but that is no error.
         more: further sinks, such as the web page's; closed with the others.
@@ -66,12 +81,13 @@ def watch(
     Raises:
         BundleError, ModelError, GalleryError: nothing can be recognised with these files.
         DataError: such a share of strangers cannot be known with this bundle.
-        CameraError: the source cannot be opened, or stopped for good.
+        CameraError: the source cannot be opened, or ``mode`` is not for its kind.
         StorageError: an output cannot be written, or is the source.
-        MissingExtra: this OpenCV has no window.
+        MissingExtra: this OpenCV has no window, or a package for an output is not installed.
     """
     stop = stop or threading.Event()
-    if Path(source).resolve() in [Path(p).resolve() for p in (outputs.video, outputs.events) if p]:
+    written = [Path(p).resolve() for p in (outputs.video, outputs.events, outputs.tape) if p]
+    if Path(source).resolve() in written:
         raise StorageError(f"expected another output than the source {source}: name a new file")
     checked = Bundle(bundle)
     recogniser = load(checked, gallery, threads, strangers, missed)
@@ -82,10 +98,11 @@ def watch(
         said = _strangers(checked, gallery or checked.gallery, strangers)
         if note:
             note(said)
+    say = _safely(note)
     with ExitStack() as stack:
-        opened = stack.enter_context(closing(open_source(source, stop)))
-        own = _sinks(outputs, opened, stop)
-        sinks = [stack.enter_context(closing(sink)) for sink in chain(own, more)]
+        opened = stack.enter_context(closing(open_source(source, stop, mode=mode, note=say)))
+        made = _sinks(outputs, opened, stop, lambda: _known(checked, gallery), say)
+        sinks = [stack.enter_context(closing(sink)) for sink in chain(made, more)]
         return run(opened, recogniser, sinks, max_frames=max_frames, stop=stop, stats=stats)
 
 
@@ -113,7 +130,36 @@ def _strangers(bundle: Bundle, gallery: Path, rate: float) -> str:
     )
 
 
-def _sinks(outputs: Outputs, source: Source, stop: threading.Event) -> Iterator[Sink]:
+def _safely(note: Callable[[str], object] | None) -> Callable[[str], None]:
+    """A note that ends no thread: where nobody reads it, or its disk is full, it is not said."""
+
+    def say(line: str) -> None:
+        if note:
+            with suppress(OSError):
+                note(line)
+
+    return say
+
+
+def _known(bundle: Bundle, gallery: Path | None) -> Sequence[str]:
+    """Who is enrolled at the moment, or the classes."""
+    if bundle.manifest.task == "images":
+        return bundle.manifest.models["classifier"].labels
+    path = gallery or bundle.gallery
+    if not path.exists():
+        return ()
+    with Gallery(path) as people:
+        return [person.name for person in people.people()]
+
+
+def _sinks(
+    outputs: Outputs,
+    source: Source,
+    stop: threading.Event,
+    known: Callable[[], Sequence[str]],
+    note: Callable[[str], object],
+) -> Iterator[Sink]:
+    lines, deliveries = None, []
     if outputs.window:
         from edgecnn.camera.sinks.window import WindowSink
 
@@ -121,9 +167,29 @@ def _sinks(outputs: Outputs, source: Source, stop: threading.Event) -> Iterator[
     if outputs.events is not None:
         from edgecnn.camera.sinks.events import EventSink
 
-        yield EventSink(outputs.events)
+        most, keep = outputs.events_max_bytes, outputs.events_keep
+        lines = EventSink(outputs.events, most, keep, note)
+        if isinstance(source, Newest):
+            source.tell(lines.source_changed)
+        yield lines
+    if outputs.tape is not None:
+        from edgecnn.camera.sinks.tape import TapeSink
+
+        yield TapeSink(outputs.tape, source.name, source.fps, note)
     if outputs.video is not None:
         from edgecnn.camera.sinks.video import VideoSink
 
         fps = min(source.fps, LIVE_VIDEO_FPS) if source.live else source.fps
         yield VideoSink(outputs.video, fps)
+    if outputs.receivers is not None:
+        from edgecnn.camera.sinks.publish import PublishSink
+
+        publish = PublishSink(outputs.receivers, source.name, known, note)
+        deliveries = publish.deliveries
+        if isinstance(source, Newest):
+            source.tell(publish.source_changed)
+        yield publish
+    if outputs.metrics is not None:
+        from edgecnn.camera.sinks.metrics import MetricsSink
+
+        yield MetricsSink(outputs.metrics, deliveries, lines)

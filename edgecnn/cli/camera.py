@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecnn.cli.camera_mode import mode_options
+from edgecnn.cli.event_options import receivers_options
 from edgecnn.cli.options import (
     gallery_option,
     missed_option,
@@ -20,6 +22,8 @@ from edgecnn.cli.web_options import page, web_options
 
 if TYPE_CHECKING:
     from edgecnn.camera.pipeline import Stats
+    from edgecnn.camera.sinks.receivers import Receivers
+    from edgecnn.camera.sources import Mode
 
 
 @click.command()
@@ -27,15 +31,35 @@ if TYPE_CHECKING:
 @click.option(
     "--source",
     default="0",
-    help="A camera's number, /dev/videoN, a video FILE, a FOLDER of pictures, rtsp:// or http://.",
+    help="A camera's number, /dev/videoN, csi for a Pi's own, a video FILE, a .tape, a FOLDER of "
+    "pictures, rtsp:// or http://.",
 )
+@mode_options
 @gallery_option
 @click.option(
     "--out-video",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Record the annotated picture to this .mp4 or .avi.",
 )
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Record the frames as they come, faces as they are, to this .tape, which --source gives "
+    "again exactly.",
+)
 @click.option("--events", help="Append one JSON line a face and frame to this file; - prints them.")
+@click.option(
+    "--events-max-mb",
+    type=click.FloatRange(0, min_open=True),
+    help="Start a new file before it outgrows this; older ones are FILE.1 (the newest), FILE.2 …",
+)
+@click.option("--events-keep", type=click.IntRange(1), default=5, help="How many older files stay.")
+@receivers_options
+@click.option(
+    "--metrics",
+    metavar="[HOST:]PORT",
+    help="Answer Prometheus there, at /metrics; without a HOST, on this machine alone.",
+)
 @click.option("--window", is_flag=True, help="Show the picture; q ends. Needs opencv-python.")
 @click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
 @strangers_option
@@ -45,9 +69,15 @@ if TYPE_CHECKING:
 def command(
     bundle: Path,
     source: str,
+    mode: Mode,
     gallery: Path | None,
     out_video: Path | None,
+    record: Path | None,
     events: str | None,
+    events_max_mb: float | None,
+    events_keep: int,
+    receivers: Receivers | None,
+    metrics: str | None,
     window: bool,
     max_frames: int | None,
     strangers: float | None,
@@ -59,15 +89,18 @@ def command(
 
     Whoever may as well be a stranger is unknown: of the visits of strangers, one in N may end with
     a name. The more people are enrolled, the more it takes. A face whose looks do not suffice has
-    no name yet. A live camera's newest frame comes first; of a file, no frame is left out. Ctrl-C
-    ends and keeps what was recorded. --web serves a page with the live picture, who is there, and
-    enrolment before the camera; until its password is set, to this machine alone.
+    no name yet. A live camera's newest frame comes first, and one that stops is opened again until
+    it is back; of a file, no frame is left out. Ctrl-C ends and keeps what was recorded. --web
+    serves a page with the live picture, who is there, and enrolment before the camera; until its
+    password is set, to this machine alone.
 
     \b
     Example:
       edgecnn camera my-bundle --source 0 --events -
       edgecnn camera my-bundle --source party.mp4 --out-video names.mp4
       edgecnn camera my-bundle --source 0 --strangers 1/10000
+      edgecnn camera my-bundle --source 0 --size 1280x720 --record evening.tape
+      edgecnn camera my-bundle --source 0 --mqtt mqtt://broker.lan --metrics 9108
       edgecnn camera my-bundle --source 0 --web 0.0.0.0:8080
     """
     from edgecnn.camera.app import Outputs, watch
@@ -75,7 +108,17 @@ def command(
 
     stats, stop = Stats(), threading.Event()
     _stop_on_signals(stop)
-    outputs = Outputs(out_video, events, window)
+    most = None if events_max_mb is None else round(events_max_mb * 1e6)
+    outputs = Outputs(
+        video=out_video,
+        events=events,
+        window=window,
+        tape=record,
+        events_max_bytes=most,
+        events_keep=events_keep,
+        receivers=receivers,
+        metrics=metrics,
+    )
 
     def note(line: str) -> None:
         click.echo(f"edgecnn: {line}", err=True)
@@ -91,6 +134,7 @@ def command(
                 strangers=strangers,
                 missed=missed,
                 max_frames=max_frames,
+                mode=mode,
                 stop=stop,
                 stats=stats,
                 note=note,

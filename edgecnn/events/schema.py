@@ -1,19 +1,26 @@
-"""The one form of an event, whichever way it leaves: a line of a file, later MQTT or a webhook.
+"""The one form of an event, whichever way it leaves: a line of a file, MQTT or a webhook.
 
 An event is a flat JSON object. Every one has
 
 =============  ==================================================================================
-``schema``     1; a new number when a key changes its meaning or goes (a new key keeps it)
-``event``      ``"face"`` or ``"label"``
+``schema``     1; a new number when a key changes its meaning or goes (a new key keeps it, and so
+               does a new kind of event)
+``event``      ``"face"``, ``"label"`` or ``"source"``; over a network also ``"started"``,
+               ``"arrived"`` and ``"left"``, see :mod:`edgecnn.events.visits`
 ``time``       when the picture was taken, ISO 8601 in UTC with milliseconds; for a file, when it
                was read
 ``source``     what was watched, credentials masked
+=============  ==================================================================================
+
+A face or a label also has
+
+=============  ==================================================================================
 ``frame``      number of the frame, from 0; a live source leaves out those it had no time for
 ``at_s``       seconds since the source began; in a file the place in the recording
 ``latency_ms`` from the picture's arrival to the event
 =============  ==================================================================================
 
-A face event, one a face and frame, also has
+A face event, one a face and frame, has moreover
 
 ===========  ====================================================================================
 ``track``    number of the track: the same face keeps it from frame to frame
@@ -30,6 +37,14 @@ A label event (an ``images`` bundle), one a frame, has instead
 ``label``        the class, or null where no class reached the threshold
 ``probability``  of the most probable class, 0…1
 ===============  ================================================================================
+
+A source event, one when a live source stops and one when it is back, has ``state``, ``"lost"`` or
+``"back"``, and
+
+==========  =====================================================================================
+``reason``  lost: why, in words
+``away_s``  back: seconds that it was away
+==========  =====================================================================================
 
 >>> {"schema": 1, "event": "face", "time": "2026-05-04T09:30:00.125+00:00", "source": "/dev/video0",
 ...  "frame": 42, "at_s": 1.4, "track": 3, "name": "Ann", "decided": true,
@@ -61,33 +76,61 @@ class Label(NamedTuple):
     probability: float
 
 
-def events_of(
-    outcome: Sequence[Recognition] | Label,
-    *,
-    taken_at: datetime,
-    source: str,
-    frame: int,
-    at_s: float,
-    latency_ms: float,
-) -> list[Event]:
-    """The events of one frame: one a face, or the one label. No face, no event.
+def moment_of(
+    *, taken_at: datetime, source: str, frame: int, at_s: float, latency_ms: float
+) -> Event:
+    """The keys that all events of a frame share, ``event`` excepted.
 
     Args:
         taken_at: when the picture was taken, with a time zone.
     """
-    shared: Event = {
-        "time": taken_at.astimezone(timezone.utc).isoformat(timespec="milliseconds"),
+    return {
+        "schema": SCHEMA,
+        "time": _utc(taken_at),
         "source": source,
         "frame": frame,
         "at_s": round(at_s, 3),
+        "latency_ms": round(latency_ms, 1),
     }
-    latency = {"latency_ms": round(latency_ms, 1)}
+
+
+def events_of(outcome: Sequence[Recognition] | Label, moment: Event) -> list[Event]:
+    """The events of one frame: one a face, or the one label. No face, no event.
+
+    Args:
+        moment: from :func:`moment_of`.
+    """
     if isinstance(outcome, Label):
         said = {"label": outcome.label, "probability": round(float(outcome.probability), 4)}
-        return [{"schema": SCHEMA, "event": "label", **shared, **said, **latency}]
-    return [
-        {"schema": SCHEMA, "event": "face", **shared, **_face(face), **latency} for face in outcome
-    ]
+        return [event("label", moment, **said)]
+    return [event("face", moment, **_face(face)) for face in outcome]
+
+
+def event(kind: str, moment: Event, **told: Any) -> Event:
+    """One event, its kind first."""
+    return {"schema": moment["schema"], "event": kind, **moment, **told}
+
+
+def source_lost(source: str, reason: str, at: datetime) -> Event:
+    """A live source stopped.
+
+    Args:
+        at: when that was noticed, with a time zone.
+    """
+    return {**_of_source(source, at), "state": "lost", "reason": reason}
+
+
+def source_back(source: str, away_s: float, at: datetime) -> Event:
+    """A live source gives frames again; ``at`` as above."""
+    return {**_of_source(source, at), "state": "back", "away_s": round(away_s, 1)}
+
+
+def _of_source(source: str, at: datetime) -> Event:
+    return {"schema": SCHEMA, "event": "source", "time": _utc(at), "source": source}
+
+
+def _utc(time: datetime) -> str:
+    return time.astimezone(timezone.utc).isoformat(timespec="milliseconds")
 
 
 def _face(face: Recognition) -> Event:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +9,13 @@ from edgecnn.camera.pipeline import Result
 from edgecnn.camera.sources.source import opencv
 from edgecnn.errors import StorageError
 from edgecnn.images import Preprocess
-from edgecnn.storage import whole_file
+from edgecnn.storage import keep_free, whole_file
 
 FOURCCS = {".mp4": "mp4v", ".avi": "MJPG"}
 """Codecs that every OpenCV wheel can write, by the suffix of the file."""
 
 LONGEST_STILL_S = 5.0
 """A camera that was gone for an hour leaves a still of this length in the video."""
-
-
-FREE_BYTES = 16 << 20
-"""Recording ends while this much of the disk is left: enough to finish the file, and the system
-goes on working."""
 
 CHECK_EVERY = 100
 """Frames between two looks at the disk."""
@@ -60,7 +54,7 @@ class VideoSink:
             self._open((picture.shape[1], picture.shape[0]))
             self._began_s = result.frame.time_s
         if self._written % CHECK_EVERY == 0:
-            self._check_disk()
+            keep_free(self.path, "video")
         due = round((result.frame.time_s - self._began_s) * self.fps) + 1
         late = due - self._written - self._skipped
         longest = max(1, round(LONGEST_STILL_S * self.fps))
@@ -80,14 +74,6 @@ class VideoSink:
                 f"{self.path}: choose the other of {' and '.join(FOURCCS)}"
             )
         self._fit = Preprocess(size_wh, "BGR", "letterbox")
-
-    def _check_disk(self) -> None:
-        free = shutil.disk_usage(self._draft.parent).free
-        if free < FREE_BYTES:
-            raise StorageError(
-                f"expected {FREE_BYTES >> 20} MB free where {self.path} is recorded. The disk has "
-                f"{free >> 20} MB left, so the video ends here: free some space"
-            )
 
     def close(self) -> None:
         """Finish the file and give it its name; a video without a frame leaves no file.

@@ -5,26 +5,51 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from edgecnn.camera.sources.source import Frame, Source
 from edgecnn.errors import CameraError
 
-WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Before each attempt to open a source again that stopped."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+"""Before a source that stopped is opened again; doubled after each attempt, up to the second. A
+camera that starts anew takes about that long, and a board waits for it for as long as it runs."""
 
 MAX_AGE_S = 1.0
 """A frame that has waited longer than this shows what was, and is passed over."""
 
 
+@dataclass(frozen=True)
+class Change:
+    """A live source stopped, or is back.
+
+    Attributes:
+        source: its name.
+        lost: it stopped; False where it is back.
+        reason: why it stopped, as far as it says so; ``""`` where it is back.
+        away_s: how long it was away; 0 where it stopped.
+    """
+
+    source: str
+    lost: bool
+    reason: str = ""
+    away_s: float = 0.0
+
+    def __str__(self) -> str:
+        if self.lost:
+            return f"{self.source} stopped ({self.reason}): opening it again until it is back"
+        return f"{self.source} is back after {self.away_s:.1f} s"
+
+
 class Newest(Source):
-    """Keeps the newest frame of a live source and forgets the others.
+    """Keeps the newest frame of a live source, forgets the others, and opens it again for ever.
 
     Args:
-        open_: opens the source; called again, after :data:`WAITS_S`, when it stops.
+        open_: opens the source; called again when it stops, until it is back.
         stop: once set, a read that waits for a frame returns None at once.
-        waits_s: seconds before each attempt to open it again, :data:`WAITS_S` where None; when
-            all have passed it is gone.
+        note: takes a line when the source stops, one when it is back, and what the source itself
+            remarks; called in the thread that reads.
+        waits_s: seconds before the first attempt to open it again, and at most before each;
+            :data:`FIRST_WAIT_S` and :data:`LONGEST_WAIT_S` where None.
         max_age_s: older frames are passed over.
 
     Attributes:
@@ -41,13 +66,18 @@ class Newest(Source):
         open_: Callable[[], Source],
         stop: threading.Event | None = None,
         *,
-        waits_s: tuple[float, ...] | None = None,
+        note: Callable[[str], object] | None = None,
+        waits_s: tuple[float, float] | None = None,
         max_age_s: float = MAX_AGE_S,
     ):
         source = open_()
-        self.name, self.fps = source.name, source.fps
+        self.name, self.fps, self.remark = source.name, source.fps, source.remark
         self.skipped = 0
-        self._waits_s = WAITS_S if waits_s is None else waits_s
+        self._note = note or (lambda line: None)
+        self._listeners: list[Callable[[Change], object]] = []
+        self._lost: Change | None = None
+        self._telling = threading.Lock()
+        self._first_s, self._longest_s = waits_s or (FIRST_WAIT_S, LONGEST_WAIT_S)
         self._open, self._max_age_s = open_, max_age_s
         self._stop = stop or threading.Event()
         self._closed = threading.Event()
@@ -55,16 +85,18 @@ class Newest(Source):
         self._slot: Frame | None = None
         self._error: Exception | None = None
         self._began_s = time.monotonic()
+        if self.remark:
+            self._note(self.remark)
         self._thread = threading.Thread(
             target=self._run, args=(source,), name="edgecnn-camera", daemon=True
         )
         self._thread.start()
 
     def read(self) -> Frame | None:
-        """The newest frame that was not read yet; waits for one.
+        """The newest frame that was not read yet; waits for one, also while the source is away.
 
         Raises:
-            CameraError: the source stopped and did not come back.
+            Exception: whatever a defect in the thread raised.
         """
         with self._changed:
             while not (self._stop.is_set() or self._closed.is_set()):
@@ -80,6 +112,17 @@ class Newest(Source):
                     self._changed.wait(0.1)
         return None
 
+    def tell(self, listener: Callable[[Change], object]) -> None:
+        """Call ``listener`` whenever the source stops and whenever it is back.
+
+        In the thread that reads, or at once where the source is away already. What it raises there
+        :meth:`read` raises in its turn.
+        """
+        with self._telling:
+            self._listeners.append(listener)
+            if self._lost:
+                listener(self._lost)
+
     def close(self) -> None:
         """Stop the thread, which closes the source; waits up to 2 s for a read in progress."""
         self._closed.set()
@@ -94,33 +137,54 @@ class Newest(Source):
                 self._changed.notify_all()
 
     def _capture(self, source: Source | None) -> None:
-        index, attempt, reason = 0, 0, "no more frames came"
+        index, wait_s = 0, 0.0
+        lost_s: float | None = None
+        back_s = time.monotonic()
         try:
             while not self._closed.is_set():
-                frame = source.read() if source else None
-                if frame is not None:
-                    attempt = 0
+                frame, reason = None, "no more frames came"
+                try:
+                    source = source or self._open()
+                    frame = source.read()
+                except CameraError as e:
+                    reason = str(e)
+                if source is not None and frame is not None:
+                    if lost_s is not None:
+                        back_s = time.monotonic()
+                        self._say(Change(self.name, lost=False, away_s=back_s - lost_s))
+                        self._pass_on_remark(source)
+                        lost_s = None
                     self._put(replace(frame, time_s=frame.taken_s - self._began_s, index=index))
                     index += 1
                     continue
                 if source is not None:
                     source.close()
                     source = None
-                if attempt == len(self._waits_s):
-                    raise CameraError(
-                        f"{self.name} stopped and did not come back in "
-                        f"{sum(self._waits_s):g} s ({reason}): check its cable, power and network"
-                    )
-                if self._closed.wait(self._waits_s[attempt]):
+                if self._closed.is_set():
                     return
-                attempt += 1
-                try:
-                    source = self._open()
-                except CameraError as e:
-                    reason = str(e)
+                if lost_s is None:
+                    lost_s = time.monotonic()
+                    self._say(Change(self.name, lost=True, reason=reason))
+                    # One that keeps falling over is not opened ever more often.
+                    wait_s = wait_s if lost_s - back_s < wait_s else 0.0
+                wait_s = min(max(2 * wait_s, self._first_s), self._longest_s)
+                if self._closed.wait(wait_s):
+                    return
         finally:
             if source is not None:
                 source.close()
+
+    def _say(self, change: Change) -> None:
+        self._note(str(change))
+        with self._telling:
+            self._lost = change if change.lost else None
+            for listener in self._listeners:
+                listener(change)
+
+    def _pass_on_remark(self, source: Source) -> None:
+        if source.remark and source.remark != self.remark:
+            self._note(source.remark)
+        self.remark = source.remark
 
     def _put(self, frame: Frame) -> None:
         with self._changed:

@@ -7,7 +7,7 @@ import re
 import time
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -39,17 +39,21 @@ class Source(Protocol):
         name: for messages and events; credentials are masked.
         live: frames come at their own pace; one that is not read in time is gone.
         fps: nominal frames a second, which a recording of it is played at.
+        remark: one line that the user should read once it is open, or ``""``.
+        settable: fields of :class:`..mode.Mode` that its constructor takes by name.
     """
 
     name: str
     live: bool
     fps: float
+    remark: str = ""
+    settable: ClassVar[tuple[str, ...]] = ()
 
     def read(self) -> Frame | None:
-        """The next frame, or None once the source has ended.
+        """The next frame, or None once the source has ended or a live one has stopped.
 
         Raises:
-            CameraError: a live source stopped for good.
+            CameraError: what comes is no picture.
         """
 
     def close(self) -> None:

@@ -12,12 +12,20 @@ SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "tcp", "udp")
 TIMEOUT_MS = 10_000
 """How long a camera may take to answer, and then to send a frame, before it counts as gone."""
 
+RTSP_WAITS = 3
+"""So often FFmpeg waits for a silent RTSP server before OpenCV hears of it: with 1.5 s allowed, a
+server that was stopped (SIGSTOP) ended the stream after 4.5 s, over HTTP after 1.5 s (OpenCV 5.0's
+wheel, FFmpeg 8; ``tests/test_camera_rtsp.py``)."""
+
 FPS = 25.0
 """Where the stream states none: MJPEG over HTTP does not."""
 
 
 class Stream(Source):
     """A stream that FFmpeg reads; wrap it in :class:`.newest.Newest` so that it is never late.
+
+    Args:
+        timeout_ms: to answer, and from one frame to the next.
 
     Raises:
         CameraError: nothing answers at the address, or it sends no video.
@@ -31,8 +39,9 @@ class Stream(Source):
         self._index = 0
         self._began_s: float | None = None
         asked_s = time.monotonic()
+        waits = RTSP_WAITS if text.lower().startswith("rtsp") else 1
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms]
-        limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms]
+        limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms // waits]
         self._capture: Any = cv2.VideoCapture(text, cv2.CAP_FFMPEG, limits)
         if not self._capture.isOpened():
             raise CameraError(

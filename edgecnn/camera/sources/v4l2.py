@@ -8,12 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+from edgecnn.camera.sources.mode import RATE_TOLERANCE, Mode, remark
 from edgecnn.camera.sources.source import Frame, Source, grab, is_picture, opencv
 from edgecnn.errors import CameraError
 
 FOURCCS = ("YUYV", "MJPG")
-"""Asked for in this order. Raw YUYV costs no decoding and is fast enough at 640×480; some cameras
-have MJPG alone. Some format must be asked for: see :func:`..source.is_picture`."""
+"""Asked for in this order. Raw YUYV costs no decoding and is fast enough at 640×480; USB 2 has no
+room for it at 1280×720, and some cameras have MJPG alone. Some format must be asked for: see
+:func:`..source.is_picture`."""
 
 SIZE_WH = (640, 480)
 """A face at arm's length is then about 150 px wide; the detector looks at less than that."""
@@ -26,6 +28,10 @@ class V4L2(Source):
 
     Args:
         text: the number N, or the path of the device.
+        fourcc: the format to ask for. Where None, the first of :data:`FOURCCS` that comes at the
+            rate asked for, or else the fastest.
+        size_wh: :data:`SIZE_WH` where None.
+        fps: :data:`FPS` where None.
 
     Raises:
         CameraError: there is no such camera, it is not allowed or busy, or its format cannot be
@@ -33,36 +39,32 @@ class V4L2(Source):
     """
 
     live = True
+    settable = ("fourcc", "size_wh", "fps")
 
-    def __init__(self, text: str, size_wh: tuple[int, int] = SIZE_WH):
-        cv2 = opencv()
+    def __init__(
+        self,
+        text: str,
+        fourcc: str | None = None,
+        size_wh: tuple[int, int] | None = None,
+        fps: float | None = None,
+    ):
         self.name = f"/dev/video{text}" if text.isdecimal() else text
-        self.fps = FPS
         self._index = 0
+        self._began_s: float | None = None
         self._capture: Any = None
-        received: list[str] = []
-        for fourcc in FOURCCS:
-            capture = cv2.VideoCapture(self.name, cv2.CAP_V4L2)
-            if not capture.isOpened():
-                raise CameraError(diagnosis(self.name))
-            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter_fourcc(*fourcc))
-            capture.set(cv2.CAP_PROP_FRAME_WIDTH, size_wh[0])
-            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size_wh[1])
-            capture.set(cv2.CAP_PROP_FPS, FPS)
-            there, picture = capture.read()
-            if there and picture is not None and is_picture(picture):
-                self._capture = capture
-                self._began_s: float | None = None
-                stated = float(capture.get(cv2.CAP_PROP_FPS))
-                self.fps = stated if 0.1 <= stated <= 1000 else FPS
-                return
-            capture.release()
-            received.append(f"{picture.shape if there else 'no frame'} as {fourcc}")
-        raise CameraError(
-            f"expected frames of shape (H, W, 3) from {self.name}. Received: "
-            f"{', '.join(received)}: plug it in again, or see what it can do with "
-            f"v4l2-ctl --device {self.name} --list-formats-ext"
+        given, received = self._choose(
+            (fourcc,) if fourcc else FOURCCS, size_wh or SIZE_WH, fps or FPS
         )
+        if given is None:
+            raise CameraError(
+                f"expected frames of shape (H, W, 3) from {self.name}. Received: "
+                f"{', '.join(received)}: plug it in again, or see what it can do with "
+                f"v4l2-ctl --device {self.name} --list-formats-ext"
+            )
+        self.fps = given.fps or FPS
+        self.remark = remark(self.name, Mode(fourcc, size_wh, fps), given)
+        if self.remark:
+            self.remark += f": v4l2-ctl --device {self.name} --list-formats-ext lists its modes"
 
     @staticmethod
     def accepts(text: str) -> bool:
@@ -83,6 +85,54 @@ class V4L2(Source):
     def close(self) -> None:
         """Let go of the camera."""
         self._capture.release()
+
+    def _choose(
+        self, fourccs: tuple[str, ...], size_wh: tuple[int, int], fps: float
+    ) -> tuple[Mode | None, list[str]]:
+        """Open in the first format that is fast enough, or the fastest; or what came instead."""
+        usable: dict[str, Mode] = {}
+        received: list[str] = []
+        tried = ""
+        for tried in fourccs:
+            given = self._start(tried, size_wh, fps)
+            if isinstance(given, str):
+                received.append(f"{given} as {tried}")
+                continue
+            usable[tried] = given
+            if (given.fps or fps) >= (1 - RATE_TOLERANCE) * fps:
+                return given, received
+        if not usable:
+            return None, received
+        best = max(usable, key=lambda fourcc: usable[fourcc].fps or 0.0)
+        if best != tried:
+            again = self._start(best, size_wh, fps)
+            if isinstance(again, str):
+                return None, [f"{again} as {best}"]
+        return usable[best], received
+
+    def _start(self, fourcc: str, size_wh: tuple[int, int], fps: float) -> Mode | str:
+        """Open the camera in a format: what it then gives, or, in words, what is no picture."""
+        cv2 = opencv()
+        if self._capture is not None:
+            self._capture.release()
+        capture = self._capture = cv2.VideoCapture(self.name, cv2.CAP_V4L2)
+        if not capture.isOpened():
+            raise CameraError(diagnosis(self.name))
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter_fourcc(*fourcc))
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, size_wh[0])
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size_wh[1])
+        capture.set(cv2.CAP_PROP_FPS, fps)
+        there, picture = capture.read()
+        if not there or picture is None or not is_picture(picture):
+            capture.release()
+            return str(picture.shape) if there and picture is not None else "no frame"
+        stated = float(capture.get(cv2.CAP_PROP_FPS))
+        code = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
+        return Mode(
+            code.decode() if code.isalnum() else None,
+            (picture.shape[1], picture.shape[0]),
+            stated if 0.1 <= stated <= 1000 else None,
+        )
 
 
 def nodes(dev: Path = Path("/dev"), sys: Path = Path("/sys/class/video4linux")) -> dict[str, str]:
