@@ -250,6 +250,7 @@ def test_guided_enrolment_names_who_stood_there(home: Home) -> None:
     page.get_by_role("button", name="Finish").click()
     expect(page.get_by_role("heading", name="Eileen is enrolled")).to_be_visible()
     shoot(page, "enrolled")
+    for_the_readme(home, page)
     home.room.light, home.room.zoom, home.room.here = 1.0, 0.6, ("Eileen", "Grace")
     page.get_by_role("link", name="Live").click()
     expect(page.get_by_role("button", name="This is not Eileen", exact=True)).to_be_visible()
@@ -259,6 +260,18 @@ def test_guided_enrolment_names_who_stood_there(home: Home) -> None:
     page.emulate_media(color_scheme="dark")
     shoot(page, "live-dark")
     no_complaints(page)
+
+
+def for_the_readme(home: Home, page: Any) -> None:
+    """``docs/web.png`` is this, in 128 colours."""
+    home.site.visits.forget_visits([v.number for v in home.site.visits.settled()])
+    home.room.light, home.room.zoom = 1.0, 1.2
+    page.set_viewport_size({"width": 1100, "height": 600})
+    page.get_by_role("link", name="Live").click()
+    expect(page.get_by_role("button", name="This is not Eileen", exact=True)).to_be_visible()
+    expect(page.locator(".rows img.face")).to_be_visible()
+    shoot(page, "readme")
+    page.set_viewport_size(DESKTOP)
 
 
 def test_an_unknown_face_gets_a_name(home: Home) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import face_doubles
 import pytest
-from web_tools import PASSWORD, Client, Served, dark, feeding, multipart, result, served
+from web_tools import PASSWORD, Client, Served, dark, feeding, multipart, result, served, until
 
 from edgecnn.web import guard, routes, server
 from edgecnn.web.guard import HEADERS, OPEN
@@ -238,6 +238,13 @@ class TestLogIn:
         assert client.post("/logout").headers["location"] == "/login"
         client.cookie = old
         assert client.get("/about").headers["location"] == "/login"
+
+    def test_logging_out_ends_the_pictures_too(self, page: Served) -> None:
+        with feeding(page.sink, lambda i: result(dark(), index=i)), page.connect() as connection:
+            connection.sendall(live(page))
+            until(lambda: page.site.pictures.viewers == 1)
+            page.client.post("/logout")
+            until(lambda: page.site.pictures.viewers == 0)
 
     def test_attempts_are_counted_before_the_password_is_looked_at(self, page: Served) -> None:
         stranger = page.stranger()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -12,6 +12,7 @@ from starlette.types import Send
 
 from edgecnn.faces.threshold import one_in
 from edgecnn.web.answers import go, number_of, page, site_of
+from edgecnn.web.guard import cookie_name, cookie_of
 from edgecnn.web.site import Site, temperature_c
 from edgecnn.web.visits import sightings
 
@@ -54,9 +55,11 @@ def still(request: Request) -> Response:
 
 
 async def stream(request: Request) -> Response:
-    """Pictures without end (MJPEG)."""
-    pictures = site_of(request).pictures.watch()
-    return _Stream(_parts(pictures), media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}")
+    """Pictures (MJPEG) until the session ends."""
+    site = site_of(request)
+    number = cookie_of(request.headers, cookie_name(site.tls))
+    parts = _parts(site.pictures.watch(), lambda: site.sessions.get(number) is not None)
+    return _Stream(parts, media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}")
 
 
 class _Stream(StreamingResponse):
@@ -69,11 +72,15 @@ class _Stream(StreamingResponse):
             await super().stream_response(send)
 
 
-async def _parts(pictures: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+async def _parts(
+    pictures: AsyncGenerator[bytes, None], may_see: Callable[[], bool]
+) -> AsyncGenerator[bytes, None]:
     # The boundary comes right after each picture: a browser shows it once it sees that.
     yield f"--{BOUNDARY}\r\n".encode()
     async with aclosing(pictures):
         async for jpeg in pictures:
+            if not may_see():
+                return
             head = f"Content-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
             yield b"".join([head.encode(), jpeg, f"\r\n--{BOUNDARY}\r\n".encode()])
 

@@ -148,4 +148,6 @@ def yield_the_processor() -> None:
     On Linux each thread has a niceness of its own; elsewhere this does nothing.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        thread = threading.get_native_id()
+        own = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, min(own + 10, 19))
