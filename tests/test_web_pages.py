@@ -113,10 +113,46 @@ class TestLive:
             answer.close()
             connection.close()
 
+    def test_whoever_comes_first_sees_no_old_picture(self, page: Served) -> None:
+        shades = [np.full((48, 64, 3), 200 * i, np.uint8) for i in range(2)]
+        found = []
+        for shade in shades:
+            page.sink.write(result(shade))
+            connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=10)
+            connection.request("GET", "/live.mjpg", headers={"Cookie": page.client.cookie})
+            answer = connection.getresponse()
+            found += read_parts(answer, 1)
+            answer.close()
+            connection.close()
+            until(lambda: page.site.pictures.viewers == 0)
+            page.sink.write(result(dark()))
+        assert found == [pictures_module.jpeg_of(shade) for shade in shades]
+
+    def test_many_who_come_do_not_make_it_faster(
+        self, page: Served, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each newcomer gets what the others see; the next picture comes when it is due."""
+        made: list[int] = []
+        real = pictures_module.jpeg_of
+        monkeypatch.setattr(pictures_module, "jpeg_of", lambda p: made.append(1) or real(p))
+        monkeypatch.setattr(pictures_module, "MOST_FPS", 0.1)
+        with feeding(page.sink, lambda i: result(dark(), index=i), fps=100):
+            streams = []
+            for _ in range(10):
+                connection = http.client.HTTPConnection("127.0.0.1", page.port, timeout=10)
+                connection.request("GET", "/live.mjpg", headers={"Cookie": page.client.cookie})
+                answer = connection.getresponse()
+                read_parts(answer, 1)
+                streams.append((connection, answer))
+            assert made == [1]
+            for connection, answer in streams:
+                answer.close()
+                connection.close()
+
     def test_the_rate_is_shared_by_all(self) -> None:
-        """200 viewers get half a picture a second each, in all no more than 100."""
-        assert max(1 / pictures_module.MOST_FPS, 200 / pictures_module.ALL_FPS) == 2.0
-        assert max(1 / pictures_module.MOST_FPS, 1 / pictures_module.ALL_FPS) < 0.1
+        """Five viewers get all there is; 200 get one in 3.3 s each, in all no more than 60."""
+        assert pictures_module.every_s(1) == pictures_module.every_s(5) == pytest.approx(1 / 12)
+        assert pictures_module.every_s(200) == pytest.approx(200 / 60)
 
     def test_wide_pictures_are_sent_smaller(self) -> None:
         import cv2

@@ -21,8 +21,8 @@ from edgecnn.images import Image
 MOST_FPS = 12.0
 """Pictures a second for one viewer."""
 
-ALL_FPS = 100.0
-"""Pictures a second for all viewers together: with 200 of them each gets one every two seconds.
+ALL_FPS = 60.0
+"""Pictures a second for all viewers together: five get twelve each, 200 one in three seconds.
 This, and not the number of viewers, is what watching may cost; ``tests/bench_web.py`` measures
 it."""
 
@@ -78,13 +78,16 @@ class Pictures:
         new = asyncio.Event()
         with self._changed:
             self._viewers[new] = asyncio.get_running_loop()
-            self._hurry = True  # whoever comes sees something at once
+            # Whoever comes sees something at once: what the others see, else a fresh picture.
+            last = self._jpeg
+            self._hurry |= not last
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="edgecnn-jpeg", daemon=True)
                 self._thread.start()
             self._changed.notify()
-        last = b""
         try:
+            if last:
+                yield last
             while not self._closed:
                 await new.wait()
                 new.clear()
@@ -95,6 +98,8 @@ class Pictures:
         finally:
             with self._changed:
                 del self._viewers[new]
+                if not self._viewers:
+                    self._jpeg = b""  # the next one to come shall not see the past
 
     def _run(self) -> None:
         yield_the_processor()
@@ -116,17 +121,30 @@ class Pictures:
                 result, again = self._newest, self._newest is shown
                 viewers, self._hurry = len(self._viewers), False
             assert result is not None
-            if not (again and self._jpeg):
-                self._jpeg = jpeg_of(result.annotated_bgr)
+            jpeg = (again and self._jpeg) or jpeg_of(result.annotated_bgr)
             shown = result
-            due_s = time.monotonic() + max(1 / MOST_FPS, viewers / ALL_FPS)
+            due_s = time.monotonic() + every_s(viewers)
             with self._changed:
-                self._tell()
+                if self._viewers:
+                    self._jpeg = jpeg
+                    self._tell()
 
     def _tell(self) -> None:
-        for viewer, loop in self._viewers.items():
+        """Wake the viewers: one call, whoever watches, since the camera's loop may want the lock
+        that is held here."""
+        for loop in set(self._viewers.values()):
             if not loop.is_closed():
-                loop.call_soon_threadsafe(viewer.set)
+                loop.call_soon_threadsafe(self._wake, loop)
+
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        for viewer, own in self._viewers.items():
+            if own is loop:
+                viewer.set()
+
+
+def every_s(viewers: int) -> float:
+    """Seconds between two pictures while so many watch."""
+    return max(1 / MOST_FPS, viewers / ALL_FPS)
 
 
 def jpeg_of(image_bgr: Image) -> bytes:
