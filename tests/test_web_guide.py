@@ -12,6 +12,7 @@ from edgecnn.web.guide import (
     ADVICE,
     ANOTHER,
     COPY,
+    DOUBTS,
     DRY,
     GROUPS,
     REFUSALS,
@@ -89,6 +90,25 @@ def test_somebody_else_is_refused() -> None:
     guide.look(look(0), 480)
     assert not guide.look(look(80, yaw=0.3), 480)
     assert guide.said == ANOTHER and "left" not in guide.filled
+
+
+def test_a_first_look_at_somebody_else_gives_way() -> None:
+    guide = Guide("Ann", 0.5)
+    guide.look(look(0, yaw=0.3), 480)
+    assert [guide.look(look(90), 480) for _ in range(DOUBTS)] == [False] * (DOUBTS - 1) + [True]
+    assert len(guide.taken) == 1 and guide.filled == cells_of(quality(), 480, None)
+    assert guide.taken[0].embedding is not None and guide.taken[0].embedding[1] == 1
+
+
+@pytest.mark.parametrize("second", [0, 40])
+def test_a_look_that_was_confirmed_stays_whoever_comes_in_between(second: float) -> None:
+    """By a copy as well as by another look that was taken."""
+    guide = Guide("Ann", 0.5)
+    guide.look(look(0), 480)
+    guide.look(look(second), 480)
+    before = list(guide.taken)
+    assert not any(guide.look(look(150), 480) for _ in range(5 * DOUBTS))
+    assert guide.taken == before and guide.said == ANOTHER
 
 
 def test_a_turn_may_lead_step_by_step_away_from_the_first_look() -> None:

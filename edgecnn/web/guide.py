@@ -33,6 +33,10 @@ LIGHT = 25.0
 """Grey levels by which the face's mean must differ from the first look's to be another light. Told
 by the difference alone, so that it asks the same of every skin."""
 
+DOUBTS = 4
+"""Looks at somebody else after which the very first look gives way, if no other has confirmed it: of
+two people, one may go unseen for a moment, and everybody else would be refused from then on."""
+
 ENOUGH_LOOKS = 3
 DRY = 40
 """Good looks in a row that add nothing, after which more would not help: ten seconds."""
@@ -114,6 +118,8 @@ class Guide:
     said: str = ""
     refused: dict[str, int] = field(default_factory=dict)
     _dry: int = 0
+    _doubts: int = 0
+    _confirmed: bool = False
 
     def look(self, photo: Photo, shorter_px: int) -> bool:
         """Judge one look at whoever stands there; whether it was taken.
@@ -123,6 +129,12 @@ class Guide:
             shorter_px: the shorter side of its picture.
         """
         why = self._why_not(photo, shorter_px)
+        if why == ANOTHER and not self._confirmed:
+            self._doubts += 1
+            if self._doubts == DOUBTS:
+                self.taken, self.filled, why = [], set(), ""
+        if why in ("", COPY):
+            self._confirmed, self._doubts = bool(self.taken), 0
         if why:
             self.said = why
             self.refused[why] = self.refused.get(why, 0) + 1
