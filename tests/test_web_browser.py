@@ -263,7 +263,7 @@ def test_guided_enrolment_names_who_stood_there(home: Home) -> None:
 
 
 def for_the_readme(home: Home, page: Any) -> None:
-    """``docs/web.png`` is this, in 128 colours."""
+    """``docs/web.png`` is this, in 256 colours."""
     home.site.visits.forget_visits([v.number for v in home.site.visits.settled()])
     home.room.light, home.room.zoom = 1.0, 1.2
     page.set_viewport_size({"width": 1100, "height": 600})

@@ -34,8 +34,8 @@ LIGHT = 25.0
 by the difference alone, so that it asks the same of every skin."""
 
 DOUBTS = 4
-"""Looks at somebody else after which the very first look gives way, if no other has confirmed it: of
-two people, one may go unseen for a moment, and everybody else would be refused from then on."""
+"""Looks at somebody else after which the very first look gives way, if no other has confirmed it:
+of two people, one may go unseen for a moment, and everybody else would be refused from then on."""
 
 ENOUGH_LOOKS = 3
 DRY = 40
