@@ -301,7 +301,13 @@ def test_photos_can_be_sent(home: Home, tmp_path: Path) -> None:
     page = home.logged_in()
     page.goto(f"{home.address}enrol?name=Sent")
     files = [tmp_path / n for n in ("Grace.png", "wall.png", "notes.jpg")]
-    page.get_by_label("Photos").set_input_files(files)
+    photos = page.get_by_label("Photos")
+    (tmp_path / "large.png").write_bytes(bytes(24 << 20))
+    photos.set_input_files([tmp_path / "large.png"])
+    page.get_by_role("button", name="Send").click()
+    said = photos.evaluate("e => e.validationMessage")
+    assert said == "At most 12 photos and 23 MB at once.", "and nothing is sent"
+    photos.set_input_files(files)
     page.get_by_role("button", name="Send").click()
     table = page.get_by_role("table")
     expect(table).to_contain_text("someone else: looks like Grace", timeout=60_000)

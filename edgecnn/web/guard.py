@@ -64,6 +64,7 @@ class Guard:
         names: hosts that this page is reached by, beside addresses, this machine's name and
             ``localhost``.
         tls: served over HTTPS.
+        told: a refusal as a page, for who is logged in; others get one line of text.
     """
 
     def __init__(
@@ -73,12 +74,13 @@ class Guard:
         has_password: Callable[[], bool],
         names: Iterable[str] = (),
         tls: bool = False,
+        told: Callable[[Scope, Refused], Response] | None = None,
     ):
         own = socket.gethostname().lower()
         self._names = {"localhost", own, f"{own}.local", *(n.lower() for n in names)}
         self.app = app
         self._sessions, self._has_password, self._tls = sessions, has_password, tls
-        self.cookie = cookie_name(tls)
+        self.cookie, self._page = cookie_name(tls), told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -91,12 +93,17 @@ class Guard:
         try:
             answer = await self._admit(scope, receive)
         except Refused as e:
-            answer = PlainTextResponse(f"{e.reason}\n", e.status)
+            answer = self._told(scope, e)
             answer.headers["Connection"] = "close"  # the rest of the body is not read
         if answer is not None:
             await answer(scope, receive, send)
             return
         await self.app(scope, receive, send)
+
+    def _told(self, scope: Scope, refused: Refused) -> Response:
+        if self._page and scope.get("state", {}).get("session"):
+            return self._page({**scope, "app": self.app}, refused)
+        return PlainTextResponse(f"{refused.reason}\n", refused.status)
 
     async def _admit(self, scope: Scope, receive: Receive) -> Response | None:
         """None where the request may pass; it then has ``session`` and ``form`` in its state.
@@ -116,6 +123,8 @@ class Guard:
             ):
                 raise Refused(403, "no password is set yet: set it on the machine itself first")
         session = self._sessions.get(cookie_of(headers, self.cookie))
+        state = scope.setdefault("state", {})
+        state["session"] = session
         unsafe = scope["method"] not in SAFE
         if unsafe and not self._same_origin(headers):
             raise Refused(403, "this form is not from this page")
@@ -125,8 +134,6 @@ class Guard:
             if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
                 return RedirectResponse(entry, 303)
             raise Refused(401, "log in first")
-        state = scope.setdefault("state", {})
-        state["session"] = session
         if unsafe:
             body = _body(receive)
             kind, length = headers.get("content-type", ""), headers.get("content-length")

@@ -67,7 +67,12 @@ def application(site: Site) -> Guard:
     )
     app.state.site = site
     return Guard(
-        app, site.sessions, lambda: site.password.is_set, names=site.settings.names, tls=site.tls
+        app,
+        site.sessions,
+        lambda: site.password.is_set,
+        names=site.settings.names,
+        tls=site.tls,
+        told=lambda scope, refused: wrong(Request(scope), refused, "/", refused.status),
     )
 
 

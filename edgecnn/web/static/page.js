@@ -61,3 +61,14 @@ if (live) {
     });
   }
 }
+
+// Too much is told before it is sent; the board refuses it, too.
+for (const input of document.querySelectorAll("[data-most-files]")) {
+  input.addEventListener("change", () => {
+    const { mostFiles, mostMb } = input.dataset;
+    const bytes = [...input.files].reduce((sum, file) => sum + file.size, 0);
+    const wrong = input.files.length > Number(mostFiles) || bytes > (Number(mostMb) - 1) << 20;
+    input.setCustomValidity(wrong ? `At most ${mostFiles} photos and ${mostMb - 1} MB at once.` : "");
+    input.reportValidity();
+  });
+}
