@@ -333,6 +333,20 @@ class TestTooMuch:
                 answer = b" 413 "
         assert b" 413 " in answer and sent < 30
 
+    def test_uploads_at_once_are_bounded(self, page: Served) -> None:
+        client = page.client
+        head = (
+            f"POST /enrol/photos HTTP/1.1\r\nHost: {client.host}\r\nOrigin: http://{client.host}\r\n"
+            f"Cookie: {client.cookie}\r\nContent-Type: multipart/form-data; boundary=XX\r\n"
+            "Content-Length: 1000000\r\n\r\n--XX"
+        )
+        with page.connect() as first, page.connect() as second:
+            for connection in (first, second):
+                connection.sendall(head.encode())
+            until(lambda: client.upload("/enrol/photos", {"name": "A"}, []).status == 503)
+            assert client.get("/about").status == 200
+        until(lambda: client.upload("/enrol/photos", {"name": "A"}, []).status == 400)
+
     def test_too_many_files_are_refused(self, shared: Served) -> None:
         files = [(f"{i}.png", b"x") for i in range(13)]
         answer = shared.client.upload("/enrol/photos", {"name": "Ann"}, files)

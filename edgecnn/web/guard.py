@@ -36,6 +36,9 @@ the place of ``LOGIN``, for this machine alone."""
 UPLOAD_S = 120.0
 """A request's body has come by then, or the connection ends."""
 
+MOST_UPLOADS = 2
+"""Forms with files that are read at once: they are held in memory, 24 MB each."""
+
 SAFE = frozenset({"GET", "HEAD"})
 
 HEADERS = {
@@ -81,6 +84,7 @@ class Guard:
         self.app = app
         self._sessions, self._has_password, self._tls = sessions, has_password, tls
         self.cookie, self._page = cookie_name(tls), told
+        self._uploads = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -135,16 +139,22 @@ class Guard:
                 return RedirectResponse(entry, 303)
             raise Refused(401, "log in first")
         if unsafe:
-            body = _body(receive)
-            kind, length = headers.get("content-type", ""), headers.get("content-length")
-            token = session.token if session else None
-            try:
-                state["form"] = await asyncio.wait_for(
-                    forms.read(body, kind, length, token), UPLOAD_S
-                )
-            except asyncio.TimeoutError:
-                raise Refused(408, "it took too long to send this: try again") from None
+            state["form"] = await self._form(headers, receive, session.token if session else None)
         return None
+
+    async def _form(self, headers: Headers, receive: Receive, token: str | None) -> forms.Form:
+        kind, length = headers.get("content-type", ""), headers.get("content-length")
+        large = kind.lower().startswith("multipart/")
+        if large and self._uploads >= MOST_UPLOADS:
+            raise Refused(503, "other photos are being sent: try again in a moment")
+        self._uploads += large
+        try:
+            form = forms.read(_body(receive), kind, length, token)
+            return await asyncio.wait_for(form, UPLOAD_S)
+        except asyncio.TimeoutError:
+            raise Refused(408, "it took too long to send this: try again") from None
+        finally:
+            self._uploads -= large
 
     def _same_origin(self, headers: Headers) -> bool:
         """Whether a form came from a page of ours: its origin is the address that it is sent to."""
