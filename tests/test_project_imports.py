@@ -23,7 +23,7 @@ FLOORS = (
     {"edgecnn.events", "edgecnn.data"},
     {"edgecnn.privacy"},
     {"edgecnn.camera"},
-    {"edgecnn.training", "devices"},
+    {"edgecnn.training", "devices", "edgecnn.web"},
     {"converters"},
     {"edgecnn.cli"},
     {"edgecnn.__main__"},
@@ -35,6 +35,7 @@ BOARD = {
     "privacy",
 }  # fmt: skip
 BOARD_PACKAGES = {"numpy", "cv2", "ai_edge_litert", "tflite_runtime"}
+WEB_PACKAGES = {"starlette", "uvicorn", "jinja2", "python_multipart", "argon2"}
 SYSTEM_PACKAGES = {"edgecnn.camera.sources.csi": {"picamera2"}}
 """What a board may have from its system and pip cannot install, by the one module that may ask for
 it, inside a function."""
@@ -178,6 +179,13 @@ def test_tensorflow_is_named_by_the_converters_and_one_layer_alone(module: str) 
     top_only = module == "edgecnn.networks.layers"
     names = imports_of(module, top_only=top_only)
     assert not any(name.partition(".")[0] == "tensorflow" for name in names)
+
+
+@pytest.mark.parametrize("module", [m for m in SOURCES if m.startswith("edgecnn.web")])
+def test_the_page_needs_what_a_board_and_its_extra_have(module: str) -> None:
+    top = {name.partition(".")[0] for name in imports_of(module)}
+    allowed = set(sys.stdlib_module_names) | BOARD_PACKAGES | WEB_PACKAGES | {"edgecnn"}
+    assert top - allowed == set()
 
 
 def test_importing_all_board_modules_loads_no_training_package() -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,7 @@ def watch(
     stop: threading.Event | None = None,
     stats: Stats | None = None,
     note: Callable[[str], object] | None = None,
+    more: Sequence[Sink] = (),
 ) -> Stats:
     """Recognise what a source shows until it ends, ``stop`` is set or ``max_frames`` are done.
 
@@ -92,6 +94,7 @@ def watch(
             moves, or the board grows hot.
         stats: counted into; see :func:`edgecnn.camera.pipeline.run`.
         note: takes a line that the user should read, but that is no error.
+        more: further sinks, such as the web page's; closed with the others.
 
     Raises:
         BundleError, ModelError, GalleryError: nothing can be recognised with these files.
@@ -129,7 +132,8 @@ def watch(
         if not opened.live:
             opened = stack.enter_context(closing(Ahead(opened, stop)))
         guard = stack.enter_context(Guard(opened, stats, stop, lambda: _rescue(sinks), note))
-        for sink in _sinks(outputs, opened, stop, lambda: _known(checked, gallery, key), note):
+        made = _sinks(outputs, opened, stop, lambda: _known(checked, gallery, key), note)
+        for sink in chain(made, more):
             sinks.append(stack.enter_context(closing(sink)))
         # A tape is to hold what the camera saw.
         adapts = opened.live and not full_rate and outputs.tape is None

@@ -49,6 +49,8 @@ class Result:
         outcome: the faces, or the label.
         taken_at: when the picture was taken, UTC.
         latency_ms: from the picture's arrival to the outcome.
+        veiled_bgr: the picture before a veil blurred faces in it, None where none did. For looking
+            at faces once more, as enrolment does; never to be shown or stored.
     """
 
     frame: Frame
@@ -56,8 +58,14 @@ class Result:
     outcome: Sequence[Recognition] | Label
     taken_at: datetime
     latency_ms: float
+    veiled_bgr: Image | None = None
     _drawing: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _drawn: Image | None = field(default=None, init=False, repr=False)
+
+    @property
+    def sharp_bgr(self) -> Image:
+        """The picture that was recognised: to look at faces with, never to be shown or stored."""
+        return self.frame.image_bgr if self.veiled_bgr is None else self.veiled_bgr
 
     @property
     def annotated_bgr(self) -> Image:
@@ -174,10 +182,9 @@ def run(
                 latency_s = time.monotonic() - frame.taken_s
                 taken_at = datetime.now(timezone.utc) - timedelta(seconds=latency_s)
                 stages.enter("sinks")
-                if veil is not None and not isinstance(outcome, Label):
-                    shown = veil(frame.image_bgr, outcome, frame.time_s)
-                    frame = replace(frame, image_bgr=shown)
                 result = Result(frame, source.name, outcome, taken_at, latency_s * 1e3)
+                if veil is not None:
+                    result = _veiled(result, veil)
                 beside.write(result)
                 _count(stats, result, recogniser)
                 pace.recognised()
@@ -202,6 +209,17 @@ def _count(stats: Stats, result: Result, recogniser: Recogniser) -> None:
     stats.names.update(set(result.names))
     for stage, ms in getattr(recogniser, "timings", {}).items():
         stats.stages.add(stage, ms / 1e3)
+
+
+def _veiled(result: Result, veil: Veil) -> Result:
+    """The result with the unknown blurred in its frame."""
+    picture = result.frame.image_bgr
+    if isinstance(result.outcome, Label):
+        return result
+    shown = veil(picture, result.outcome, result.frame.time_s)
+    if shown is picture:
+        return result
+    return replace(result, frame=replace(result.frame, image_bgr=shown), veiled_bgr=picture)
 
 
 def load(

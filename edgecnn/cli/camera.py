@@ -6,7 +6,7 @@ import signal
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,7 @@ from edgecnn.cli.options import (
     strangers_option,
     threads_option,
 )
+from edgecnn.cli.web_options import page, web_options
 
 if TYPE_CHECKING:
     from edgecnn.camera.pipeline import Stats
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
 @missed_option
 @threads_option
 @pace_options
+@web_options
 def command(
     bundle: Path,
     source: str,
@@ -92,6 +94,7 @@ def command(
     threads: int | None,
     full_rate: bool,
     profile: str | None,
+    web: dict[str, Any],
 ) -> None:
     """Recognise, live or in a recording, with the models of BUNDLE.
 
@@ -99,7 +102,8 @@ def command(
     a name. The more people are enrolled, the more it takes. A face whose looks do not suffice has
     no name yet. A live camera's newest frame comes first, fewer are looked at while nothing moves,
     and a camera that stops is opened again until it is back; of a file, no frame is left out.
-    Ctrl-C ends and keeps what was recorded.
+    Ctrl-C ends and keeps what was recorded. --web serves a page with the live picture, who is
+    there, and enrolment before the camera; until its password is set, to this machine alone.
 
     \b
     Example:
@@ -110,6 +114,7 @@ def command(
       edgecnn camera my-bundle --source 0 --profile where.png
       edgecnn camera my-bundle --source 0 --size 1280x720 --record evening.tape
       edgecnn camera my-bundle --source 0 --mqtt mqtt://broker.lan --metrics 9108
+      edgecnn camera my-bundle --source 0 --web 0.0.0.0:8080
     """
     from edgecnn.camera.app import Outputs, watch
     from edgecnn.camera.pipeline import Stats
@@ -128,24 +133,30 @@ def command(
         receivers=receivers,
         metrics=metrics,
     )
+
+    def note(line: str) -> None:
+        click.echo(f"edgecnn: {line}", err=True)
+
     try:
-        watch(
-            bundle,
-            source,
-            outputs,
-            gallery=gallery,
-            key=key,
-            blur_unknown=blur_unknown,
-            threads=threads,
-            strangers=strangers,
-            missed=missed,
-            max_frames=max_frames,
-            mode=mode,
-            full_rate=full_rate,
-            stop=stop,
-            stats=stats,
-            note=lambda line: click.echo(f"edgecnn: {line}", err=True),
-        )
+        with page(bundle, gallery, source, note, key, **web) as sinks:
+            watch(
+                bundle,
+                source,
+                outputs,
+                gallery=gallery,
+                key=key,
+                blur_unknown=blur_unknown,
+                threads=threads,
+                strangers=strangers,
+                missed=missed,
+                max_frames=max_frames,
+                mode=mode,
+                full_rate=full_rate,
+                stop=stop,
+                stats=stats,
+                note=note,
+                more=sinks,
+            )
     finally:
         _report(stats, to_stderr=events == "-")
         report_profile(stats, profile, source, lambda line: click.echo(line, err=events == "-"))

@@ -6,6 +6,7 @@ Used by ``edgecnn enroll`` and ``edgecnn teach``, on a board too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgecnn.bundle import Bundle
@@ -49,8 +50,22 @@ def enrol(
         GalleryError: the gallery cannot be used, or the name.
         StorageError: it could not be written.
     """
+    looked_at = _examined(bundle, clean_name(name), photos)
+    return add(bundle, gallery, name, looked_at, force=force, key=key)
+
+
+def add(
+    bundle: Bundle,
+    gallery: str | Path,
+    name: str,
+    photos: Sequence[Photo],
+    *,
+    force: bool = False,
+    key: Key | None = None,
+) -> list[Photo]:
+    """:func:`enrol` with looks that were examined already (:func:`edgecnn.faces.photo.examine`)."""
     name = clean_name(name)
-    looked_at = without_copies(_examined(bundle, name, photos))
+    looked_at = without_copies([replace(p, name=name) for p in photos])
     sha = fingerprint(bundle)
     known: list[Sample] = []
     if Path(gallery).exists():
@@ -99,9 +114,19 @@ def teach(
                 f"expected a photo with one sharp face. {photo} has {seen.fate}: "
                 "give another photo, or cut the face out"
             )
-        index = people.index()
-        score = float(index.scores(seen.embedding)[index.people.index(name)])
-        people.teach(seen.sample)
+        return teach_look(people, seen.sample)
+
+
+def teach_look(people: Gallery, look: Sample) -> float:
+    """:func:`teach` with the embedding of a look; ``look.name`` is whom it does not show.
+
+    Raises:
+        GalleryError: nobody is called so, or it is one of their own photos.
+    """
+    people.check(look.name)
+    index = people.index()
+    score = float(index.scores(look.embedding)[index.people.index(look.name)])
+    people.teach(look)
     return score
 
 

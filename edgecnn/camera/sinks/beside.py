@@ -9,6 +9,7 @@ events    1024  no     a line tells what was seen, and nothing else does. Lines 
                        picture, 1,024 of them in less than a megabyte; beyond, the loop waits too
 video     4     yes    a frame that is missing is the one before, shown longer; one takes 0.9 MB
                        at 640×480, and a disk that is behind by more does not catch up
+web       1     yes    a page shows the newest; recognition goes on without it, too
 window    0     –      window systems want the thread that opened the window, so the loop shows it
 others    8     no     whoever does not say must not lose anything
 ========  ====  =====  ============================================================================
@@ -104,7 +105,8 @@ class Beside:
             self._take(result)
             return
         if not self._pictures:
-            result = replace(result, frame=replace(result.frame, image_bgr=NO_PICTURE))
+            bare = replace(result.frame, image_bgr=NO_PICTURE)
+            result = replace(result, frame=bare, veiled_bgr=None)
         with self._changed:
             if self._drops and self._error is None and len(self._waiting) >= self._room:
                 self._waiting.popleft()
