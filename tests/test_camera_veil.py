@@ -180,6 +180,7 @@ def test_every_sink_gets_the_blurred_frame_and_the_recogniser_the_real_one():
     assert sinks[1].results == called == [first, second]
     assert changed(source.frames[0], first.frame.image_bgr) == (11, 6, 53, 48)
     assert second.frame.image_bgr is source.frames[1]
+    assert first.sharp_bgr is source.frames[0] and second.veiled_bgr is None
     assert (first.frame.index, first.frame.time_s) == (0, 0.0)
     # What is drawn is drawn on the blurred picture.
     inner = (slice(20, 36), slice(24, 40))
