@@ -63,6 +63,7 @@ def test_the_app_stays_up_while_the_server_is_away(tmp_path: Path, root: Path) -
         camera.process.kill()
         assert process.stderr is not None
         assert f"{camera.address} stopped (no more frames came)" in process.stderr.readline()
+    time.sleep(1)  # the last frames are still recognised and written
     seen = len(lines(events))
     time.sleep(1)
     assert process.poll() is None and len(lines(events)) == seen
