@@ -16,7 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from edgecnn.camera.sinks import metrics
 from edgecnn.camera.sinks.events import EventSink
-from edgecnn.camera.sinks.metrics import MetricsSink, address, temperatures
+from edgecnn.camera.sinks.metrics import MetricsSink, address
+from edgecnn.camera.vitals import temperatures
 from edgecnn.errors import DataError, StorageError
 from edgecnn.events.delivery import Delivery, Unreachable
 from edgecnn.events.queue import DiskQueue, Waiting

@@ -21,8 +21,11 @@ A file that is missing, or does not answer, tells nothing, and nothing is conclu
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+THERMAL = Path("/sys/class/thermal")
 
 FALLBACK_THROTTLE_C = 80.0
 """Where a Raspberry Pi's firmware begins to lower the clock (Raspberry Pi documentation, "Frequency
@@ -76,13 +79,8 @@ class Board:
 
     def _zones(self) -> list[tuple[float, float]]:
         """Degrees, and where it gets slower, of each zone of the processor or the board."""
-        found = []
-        for zone in sorted(self._root.glob("sys/class/thermal/thermal_zone*")):
-            degrees = _number(zone / "temp")
-            # A sensor that is broken, or far from all others, says 0 or absurd things.
-            if degrees is not None and 1e3 < degrees < 150e3:
-                found.append((degrees / 1e3, _throttle_c(zone)))
-        return found
+        folder = self._root / THERMAL.relative_to("/")
+        return [(degrees, _throttle_c(zone)) for zone, degrees in _sensors(folder)]
 
     def _highest_hz(self) -> dict[str, float]:
         pattern = "sys/devices/system/cpu/cpu*/cpufreq/scaling_max_freq"
@@ -108,6 +106,22 @@ class Board:
         told = re.match(r"[\d.]+", _text(self._root / "proc/loadavg"))
         cpus = len(list(self._root.glob("sys/devices/system/cpu/cpu[0-9]*"))) or 1
         return float(told.group()) / cpus if told else None
+
+
+def temperatures(folder: Path = THERMAL) -> dict[str, float]:
+    """Each thermal zone (``thermal_zone0 cpu-thermal``) to its degrees Celsius; empty where none
+    tells."""
+    return {
+        f"{zone.name} {_text(zone / 'type')}".strip(): degrees for zone, degrees in _sensors(folder)
+    }
+
+
+def _sensors(folder: Path) -> Iterator[tuple[Path, float]]:
+    for zone in sorted(folder.glob("thermal_zone*")):
+        thousandths = _number(zone / "temp")
+        # A sensor that is broken, or far from all others, says 0 or absurd things.
+        if thousandths is not None and 1e3 < thousandths < 150e3:
+            yield zone, thousandths / 1e3
 
 
 def _throttle_c(zone: Path) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edgecnn.bundle import Bundle
 from edgecnn.camera.pipeline import Result
+from edgecnn.camera.vitals import THERMAL, temperatures
 from edgecnn.faces.embed import fingerprint
 from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.photo import Detect, Embed
@@ -25,8 +26,6 @@ from edgecnn.web.visits import Visits
 
 METERED = 300
 """Frames over which rate and latency are told."""
-
-THERMAL = Path("/sys/class/thermal")
 
 
 @dataclass(frozen=True)
@@ -156,15 +155,5 @@ class Site:
 
 
 def temperature_c(folder: Path = THERMAL) -> float | None:
-    """The hottest of the board's sensors in °C; None where it has none.
-
-    Source: Linux, Documentation/driver-api/thermal/sysfs-api.rst: millidegrees.
-    """
-    found = []
-    for zone in folder.glob("thermal_zone*/temp"):
-        try:
-            found.append(int(zone.read_text("ascii")) / 1000)
-        except (OSError, ValueError):
-            continue  # some zones are asleep
-    plausible = [value for value in found if 0 < value < 150]
-    return max(plausible, default=None)
+    """The hottest of the board's sensors in °C; None where it has none."""
+    return max(temperatures(folder).values(), default=None)

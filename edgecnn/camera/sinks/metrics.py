@@ -19,11 +19,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.camera.pipeline import Result
 from edgecnn.camera.sinks.events import EventSink
+from edgecnn.camera.vitals import THERMAL, temperatures
 from edgecnn.errors import DataError, StorageError, needs
 from edgecnn.events.delivery import Delivery
 
@@ -34,22 +34,6 @@ LOOPBACK = "127.0.0.1"
 
 LATENCIES_S = (0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0)
 """Bounds of the histogram: closest where a board's frame takes 20 to 200 ms."""
-
-THERMAL = Path("/sys/class/thermal")
-"""``thermal_zone*/temp`` in thousandths of a degree (Documentation/driver-api/thermal/
-sysfs-api.rst of Linux)."""
-
-
-def temperatures(folder: Path) -> dict[str, float]:
-    """Thermal zone (``thermal_zone0 cpu-thermal``) to degrees Celsius; empty where none tells."""
-    found = {}
-    for zone in sorted(folder.glob("thermal_zone*")):
-        try:
-            kind, text = (zone / "type").read_text().strip(), (zone / "temp").read_text()
-            found[f"{zone.name} {kind}"] = int(text) / 1000
-        except (OSError, ValueError):
-            continue  # a sensor that is switched off answers with an error
-    return found
 
 
 def address(text: str) -> tuple[str, int]:
