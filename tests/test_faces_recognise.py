@@ -85,6 +85,20 @@ def test_a_face_that_comes_in_over_the_edge_is_not_unknown_for_its_first_half(ga
     assert watch(recogniser, frames[1:], 0.04)[-1] == ["Ann"]
 
 
+def test_looks_at_somebody_before_they_were_enrolled_count(gallery):
+    def aside(face_bgr):
+        """A look that would not do alone."""
+        bob = fake.embed(face_bgr)
+        return np.float32(0.56 * bob + 0.83 * unit(np.cross(bob, fake.embed(face(ANN)))))
+
+    looks = [fake.embed] * 4 + [aside]
+    recogniser = camera(gallery, embedder=lambda face_bgr: looks.pop(0)(face_bgr))
+    assert watch(recogniser, [fake.portrait(BOB, i) for i in range(20)]) == [[None]] * 20
+    gallery.add("Bob", fake.embed(face(BOB)))
+    assert watch(recogniser, [fake.portrait(BOB, 5)], 2.0) == [["Bob"]]
+    assert watch(camera(gallery, embedder=aside), [fake.portrait(BOB, 5)]) == [[None]]
+
+
 class Counted:
     """An embedder that counts."""
 

@@ -12,7 +12,7 @@ from edgecnn.bundle import Bundle
 from edgecnn.errors import DataError, GalleryError
 from edgecnn.faces.align import align
 from edgecnn.faces.cohort import Cohort
-from edgecnn.faces.decide import Bounds, Evidence, Rates
+from edgecnn.faces.decide import Bounds, Rates
 from edgecnn.faces.detect import Detector
 from edgecnn.faces.embed import Embedder, fingerprint
 from edgecnn.faces.gallery import Gallery
@@ -199,9 +199,12 @@ class Recogniser:
         if likelihood is None:
             likelihood = Likelihood.from_threshold(len(index), self.threshold, self._error_rate)
         self._likelihood, self._bounds = likelihood, Bounds.of(likelihood, self.rates)
-        # The evidence speaks of people by their number; who is number 3 may have changed.
+        # The looks so far count; but people go by numbers, and who is number 3 may have changed.
         for track in self._tracker.tracks:
-            track.evidence, track.looked_s = Evidence(), None
+            track.evidence.named, track.looked_s = None, None
+            if track.looks:
+                scores = index.scores(track.evidence.mean)
+                track.evidence.judge(scores, self._likelihood, self._bounds)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
