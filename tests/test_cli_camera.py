@@ -273,6 +273,7 @@ def test_a_camera_that_goes_and_comes_back_is_said_and_watched_on(
         f"edgecnn: {camera.address} stopped (no more frames came): "
         "opening it again until it is back\n"
     )
+    time.sleep(1)  # the last frames are still recognised and written
     seen = len(lines(events))
     with network_camera(port=urlsplit(camera.address).port or 0):
         wait_for_lines(events, seen + 3)
