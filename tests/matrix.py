@@ -26,7 +26,7 @@ BOARD_TESTS = (
 """``tests/test_NAME*.py`` that a board's install can run."""
 
 PARTS = {
-    "board": ("-e .[mqtt,metrics,encrypt]", "pytest>=8.3"),
+    "board": ("-e .[mqtt,metrics,encrypt]", "pytest>=8.3", "pytest-xdist>=3.6"),
     "workstation": ("-e .[dev,demo]",),
 }
 """Part to what pip installs."""
@@ -63,10 +63,11 @@ def _runs(python: Path, wanted: str) -> bool:
 
 def tests_of(part: str) -> list[str]:
     """Arguments for pytest."""
+    parallel = ["-n", "2", "--dist", "loadfile"]
     if part == "workstation":
-        return ["-n", "2", "--dist", "loadfile", "--ignore-glob=*/test_project_*"]
+        return [*parallel, "--ignore-glob=*/test_project_*"]
     files = {f for name in BOARD_TESTS for f in ROOT.glob(f"tests/test_{name}*.py")}
-    return [str(f) for f in sorted(files)]
+    return [*parallel, *(str(f) for f in sorted(files))]
 
 
 def run(part: str, python: Path, version: str) -> bool:
