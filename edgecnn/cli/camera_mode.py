@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
+
+from edgecnn.cli.options import gathered
+
+if TYPE_CHECKING:
+    from edgecnn.camera.sources import Mode
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
@@ -47,24 +50,23 @@ class Fourcc(click.ParamType):  # type: ignore[type-arg]  # generic from click 8
         return "CODE"
 
 
-def mode_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The three options, handed on as one argument ``mode``."""
+def _mode(fourcc: str | None, size: tuple[int, int] | None, fps: float | None) -> Mode:
+    from edgecnn.camera.sources.mode import Mode
 
-    @click.option(
-        "--fourcc", type=Fourcc(), help="Format of a USB camera.  [YUYV, or MJPG if faster]"
-    )
-    @click.option("--size", type=Size(), help="Size of a camera's frames.  [640x480]")
-    @click.option("--fps", type=click.FloatRange(0.1, 1000), help="A camera's rate.  [30]")
-    @functools.wraps(command)
-    def with_mode(
-        *args: Any,
-        fourcc: str | None,
-        size: tuple[int, int] | None,
-        fps: float | None,
-        **kwargs: Any,
-    ) -> Any:
-        from edgecnn.camera.sources.mode import Mode
+    return Mode(fourcc, size, fps)
 
-        return command(*args, mode=Mode(fourcc, size, fps), **kwargs)
 
-    return with_mode
+mode_options = gathered(
+    "mode",
+    {
+        "fourcc": click.option(
+            "--fourcc", type=Fourcc(), help="Format of a USB camera.  [YUYV, or MJPG if faster]"
+        ),
+        "size": click.option("--size", type=Size(), help="Size of a camera's frames.  [640x480]"),
+        "fps": click.option(
+            "--fps", type=click.FloatRange(0.1, 1000), help="A camera's rate.  [30]"
+        ),
+    },
+    _mode,
+)
+"""The three options, handed on as one argument ``mode``."""

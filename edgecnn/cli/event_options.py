@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgecnn.cli.options import gathered
+
+if TYPE_CHECKING:
+    from edgecnn.camera.sinks.receivers import Receivers
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -68,15 +71,11 @@ _OPTIONS = {
 """Argument of ``Receivers.named`` to its option, in the order of the help."""
 
 
-def receivers_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options; the command gets what they come to as ``receivers``."""
+def _named(**given: Any) -> Receivers | None:
+    from edgecnn.camera.sinks.receivers import Receivers
 
-    @functools.wraps(command)
-    def called(**given: Any) -> None:
-        from edgecnn.camera.sinks.receivers import Receivers
+    return Receivers.named(**given)
 
-        ours = {name: given.pop(name) for name in _OPTIONS}
-        command(receivers=Receivers.named(**ours), **given)
 
-    options = reversed(_OPTIONS.values())
-    return functools.reduce(lambda inner, option: option(inner), options, called)
+receivers_options = gathered("receivers", _OPTIONS, _named)
+"""Adds the options; the command gets what they come to as ``receivers``."""

@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from edgecnn.cli.options import gathered
+
 if TYPE_CHECKING:
     from edgecnn.faces.vault import Key
-
-
-def key_options(function: Callable[..., None]) -> Callable[..., None]:
-    """``--key-file`` and ``--ask-passphrase``, handed on as ``key``, None without either."""
-
-    @click.option(
-        "--key-file",
-        type=click.Path(path_type=Path, dir_okay=False),
-        envvar="EDGECNN_KEY_FILE",
-        show_envvar=True,
-        help="Opens an encrypted gallery.",
-    )
-    @click.option(
-        "--ask-passphrase",
-        is_flag=True,
-        help="Ask for what opens an encrypted gallery; without a terminal, read a line.",
-    )
-    @functools.wraps(function)
-    def command(key_file: Path | None, ask_passphrase: bool, **arguments: object) -> None:
-        function(key=chosen(key_file, ask_passphrase), **arguments)
-
-    return command
 
 
 def chosen(key_file: Path | None, ask_passphrase: bool) -> Key | None:
@@ -52,6 +30,27 @@ def chosen(key_file: Path | None, ask_passphrase: bool) -> Key | None:
     if ask_passphrase:
         return passphrase(_asked("Passphrase", twice=False))
     return read_key(key_file) if key_file else None
+
+
+key_options = gathered(
+    "key",
+    {
+        "key_file": click.option(
+            "--key-file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            envvar="EDGECNN_KEY_FILE",
+            show_envvar=True,
+            help="Opens an encrypted gallery.",
+        ),
+        "ask_passphrase": click.option(
+            "--ask-passphrase",
+            is_flag=True,
+            help="Ask for what opens an encrypted gallery; without a terminal, read a line.",
+        ),
+    },
+    chosen,
+)
+"""``--key-file`` and ``--ask-passphrase``, handed on as ``key``, None without either."""
 
 
 def chosen_new(key_file: Path | None, ask_passphrase: bool) -> Key:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
+
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Named(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
@@ -54,6 +59,31 @@ class Rate(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """For the help."""
         return "1/N"
+
+
+def gathered(
+    argument: str, options: Mapping[str, _Decorator], make: Callable[..., Any]
+) -> _Decorator:
+    """Several options that a command gets as one argument.
+
+    Args:
+        argument: its name.
+        options: what click calls each option, to the option, in the order of the help.
+        make: takes the options by these names, and gives the argument.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def called(**given: Any) -> Any:
+            ours = {name: given.pop(name) for name in options}
+            return command(**{argument: make(**ours)}, **given)
+
+        decorated: Callable[..., Any] = called
+        for option in reversed(list(options.values())):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
 
 
 gallery_option = click.option(

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from edgecnn.cli.options import gathered
 from edgecnn.errors import DataError, StorageError, needs
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from edgecnn.faces.vault import Key
 
 USUAL = ("127.0.0.1", 8080)
+_FILE = click.Path(path_type=Path, dir_okay=False)
 PACKAGES = ("starlette", "uvicorn", "jinja2", "python_multipart", "argon2")
 
 
@@ -44,38 +46,38 @@ class Place(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
         return "HOST:PORT"
 
 
-OPTIONS = (
-    click.option("--web", type=Place(), help="Serve the web page here.  [a board without a "
-                 "screen: 127.0.0.1:8080]"),
-    click.option("--no-web", is_flag=True, help="Serve no web page."),
-    click.option("--web-cert", type=click.Path(path_type=Path, dir_okay=False),
-                 help="Serve it over HTTPS with this certificate (PEM)."),
-    click.option("--web-key", type=click.Path(path_type=Path, dir_okay=False),
-                 help="The certificate's key (PEM)."),
-    click.option("--web-name", multiple=True, help="A name that browsers reach the page by, beside "
-                 "this machine's own."),
-    click.option("--web-faces", is_flag=True, help="Keep small pictures of the faces seen, in "
-                 "memory, for the page."),
-    click.option("--web-password-file", type=click.Path(path_type=Path, dir_okay=False),
-                 help="Where the hash of the page's password is kept.  "
-                 "[~/.config/edgecnn/web-password]"),
-)  # fmt: skip
-
-
-def web_options(function: Callable[..., None]) -> Callable[..., None]:
-    """The options of the page; the command gets them as ``web``, a dict for :func:`page`."""
-    names = ("web", "no_web", "web_cert", "web_key", "web_name", "web_faces", "web_password_file")
-
-    def command(**values: Any) -> None:
-        given = {name: values.pop(name) for name in names}
-        function(**values, web=given)
-
-    command.__doc__, command.__name__ = function.__doc__, function.__name__
-    command.__click_params__ = getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
-    decorated: Callable[..., None] = command
-    for option in reversed(OPTIONS):
-        decorated = option(decorated)
-    return decorated
+web_options = gathered(
+    "web",
+    {
+        "web": click.option(
+            "--web",
+            type=Place(),
+            help="Serve the web page here.  [a board without a screen: 127.0.0.1:8080]",
+        ),
+        "no_web": click.option("--no-web", is_flag=True, help="Serve no web page."),
+        "web_cert": click.option(
+            "--web-cert", type=_FILE, help="Serve it over HTTPS with this certificate (PEM)."
+        ),
+        "web_key": click.option("--web-key", type=_FILE, help="The certificate's key (PEM)."),
+        "web_name": click.option(
+            "--web-name",
+            multiple=True,
+            help="A name that browsers reach the page by, beside this machine's own.",
+        ),
+        "web_faces": click.option(
+            "--web-faces",
+            is_flag=True,
+            help="Keep small pictures of the faces seen, in memory, for the page.",
+        ),
+        "web_password_file": click.option(
+            "--web-password-file",
+            type=_FILE,
+            help="Where the hash of the page's password is kept.  [~/.config/edgecnn/web-password]",
+        ),
+    },
+    dict,
+)
+"""The options of the page; the command gets them as ``web``, a dict for :func:`page`."""
 
 
 @contextmanager
