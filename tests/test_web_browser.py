@@ -332,7 +332,8 @@ def test_this_is_not_her(home: Home) -> None:
 def test_people_their_photos_and_forgetting_by_keyboard_alone(home: Home) -> None:
     home.room.here = ("Eileen",)
     page = home.open()
-    page.keyboard.type(PASSWORD)  # the field has the focus
+    expect(page.get_by_label("Password")).to_be_focused()
+    page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="There now")).to_be_visible()
     page.keyboard.press("Tab")
