@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": "evaluate",
     "bench": "bench",
     "inspect": "inspect",
+    "networks": "networks",
     "preflight": "preflight",
     "compile": "compile",
     "enroll": "enroll",
