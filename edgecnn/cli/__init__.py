@@ -20,6 +20,7 @@ COMMANDS = {
     "bench": "bench",
     "inspect": "inspect",
     "networks": "networks",
+    "compare": "compare",
     "preflight": "preflight",
     "compile": "compile",
     "enroll": "enroll",

@@ -144,6 +144,38 @@ def reliability(bins: Mapping[str, npt.NDArray[np.floating]], *, dark: bool = Fa
     return _png(figure)
 
 
+def sizes(
+    groups: Mapping[str, Sequence[tuple[float, float, float, float, str]]],
+    labels: tuple[str, str],
+    *,
+    dark: bool = False,
+) -> bytes:
+    """A share against a size by powers of ten: each a dot with its interval and its name.
+
+    Args:
+        groups: two names and their dots: size, share, its lower and its upper end (0…1), name.
+        labels: of the x and the y axis.
+    """
+    figure, (ax,) = _panels(1, dark, (7.0, 4.0))
+    style = DARK if dark else LIGHT
+    for (group, dots), colour, marker in zip(groups.items(), style["lines"], "os", strict=True):
+        if not dots:
+            continue
+        size, share, low, high = (100 * np.array([d[k] for d in dots]) for k in range(4))
+        spread = [np.maximum(0, share - low), np.maximum(0, high - share)]
+        ax.errorbar(size / 100, share, spread, fmt=marker, color=colour, lw=1.5, label=group)
+        for x, y, *_, name in dots:
+            ax.annotate(name, (x, 100 * y), (6, -3), textcoords="offset points", fontsize=8,
+                        color=style["ink"])  # fmt: skip
+    ax.set_xscale("log")
+    ax.margins(x=0.15)
+    ax.set_xlabel(labels[0], fontsize=9, color=style["ink"])
+    ax.set_ylabel(labels[1], fontsize=9, color=style["ink"])
+    ax.grid(color=style["grid"], lw=0.8)
+    ax.legend(frameon=False, fontsize=8, labelcolor=style["ink"], loc="lower right")
+    return _png(figure)
+
+
 def confusion_matrix(
     table: npt.NDArray[np.int64], labels: Sequence[str], *, dark: bool = False
 ) -> bytes:
