@@ -21,6 +21,7 @@ COMMANDS = {
     "inspect": "inspect",
     "networks": "networks",
     "compare": "compare",
+    "robustness": "robustness",
     "preflight": "preflight",
     "compile": "compile",
     "enroll": "enroll",
