@@ -1,8 +1,9 @@
 """Convolutional beside dense networks on handwritten digits: ``make bench-compare``.
 
-Writes ``docs/networks.md`` and, beside it, ``networks.png`` and ``robustness.png``. It is ``edgecnn compare`` on
-scikit-learn's 1,797 digits of 8×8 pixels, and, where the research data is at hand, on the 10,000
-of MNIST's test set, and ``edgecnn robustness`` on the digits; half an hour or more.
+Writes ``docs/networks.md`` and, beside it, ``networks.png`` and ``robustness.png``. It is
+``edgecnn compare`` on scikit-learn's 1,797 digits of 8×8 pixels and, where the research data is at
+hand, on the 10,000 of MNIST's test set, and ``edgecnn robustness`` on the digits; half an hour or
+more.
 """
 
 from __future__ import annotations
