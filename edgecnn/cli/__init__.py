@@ -12,6 +12,7 @@ from edgecnn import __version__
 from edgecnn.errors import EdgeCNNError
 
 COMMANDS = {
+    "data": "data",
     "train": "train",
     "convert": "convert",
     "autopsy": "autopsy",
