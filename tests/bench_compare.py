@@ -20,11 +20,11 @@ import cv2
 import numpy as np
 
 from edgecnn.cli.demo_digits import write_digits
-from edgecnn.report.contest import HEADER, cells, draw
-from edgecnn.report.robustness import draw as draw_bands
-from edgecnn.report.robustness import limits
 from edgecnn.training.contest import Row
+from edgecnn.training.contest_report import HEADER, cells, draw
 from edgecnn.training.robustness import Point
+from edgecnn.training.robustness_report import draw as draw_bands
+from edgecnn.training.robustness_report import limits
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, PICTURE = ROOT / "docs" / "networks.md", ROOT / "docs" / "networks.png"

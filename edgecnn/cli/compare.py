@@ -58,9 +58,9 @@ def command(
     from converters import contest as held
     from edgecnn import training
     from edgecnn.cli.progress import shown
-    from edgecnn.report import contest as report
     from edgecnn.storage import whole_file
     from edgecnn.training import contest
+    from edgecnn.training import contest_report as report
 
     if out.exists() and any(out.iterdir()) and not resume:
         raise StorageError(

@@ -72,9 +72,9 @@ def check(
     from edgecnn.cli.progress import shown
     from edgecnn.data import aside
     from edgecnn.data import check as rules
+    from edgecnn.data import check_report as report
     from edgecnn.data.folders import list_photos
     from edgecnn.data.look import look
-    from edgecnn.report import check as report
     from edgecnn.storage import whole_file
 
     if yes and not fix:

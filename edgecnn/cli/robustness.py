@@ -55,9 +55,9 @@ def command(
     from edgecnn import training
     from edgecnn.cli.progress import shown
     from edgecnn.data.disturb import KINDS
-    from edgecnn.report import robustness as report
     from edgecnn.storage import whole_file
     from edgecnn.training import robustness as measured
+    from edgecnn.training import robustness_report as report
 
     training.start_keras()
     models = [model, *beside]

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from edgecnn.cli.options import Named
 from edgecnn.errors import DataError
-from edgecnn.networks import CLASSIFIERS
 
 TASKS = ("images", "embedder", "detector", "faces")
 HEADLINES = 8
@@ -42,7 +42,8 @@ def channels(text: str) -> list[int]:
 @click.option("--batch-size", type=click.IntRange(1), help="Pictures a step.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Its highest.")
 @click.option("--size", type=size, metavar="N|WxH", help="The network's input, in pixels.")
-@click.option("--network", type=click.Choice(CLASSIFIERS), help="images: which.  [compact]")
+@click.option("--network", type=Named("network", "edgecnn.networks", "CLASSIFIERS"),
+              help="images: which.  [compact]")  # fmt: skip
 @click.option(
     "--channels", type=channels, metavar="N,N,…", help="images: filters of each stage.  [16,32,64]"
 )
