@@ -18,6 +18,7 @@ An inventory is TOML, one table a board; what stands above the first table holds
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -152,17 +153,16 @@ def read(path: Path) -> list[Host]:
 
 
 def _toml(text: str) -> dict[str, Any]:
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ModuleNotFoundError:  # Python 3.10
+    else:
         import tomli as tomllib
     return tomllib.loads(text)
 
 
 def _board(path: Path, name: str, facts: Mapping[str, Any]) -> Host:
     where = f"[{name}] of {path}"
-    facts = {"host" if key == "address" else key: value for key, value in facts.items()}
-    known = {"host", *(field.name for field in fields(Host))} - {"name", "address"}
+    known = {"host", *(f.name for f in fields(Host))} - {"name", "address"}
     foreign = sorted(set(facts) - known)
     if foreign:
         raise DataError(
@@ -174,9 +174,9 @@ def _board(path: Path, name: str, facts: Mapping[str, Any]) -> Host:
     port = facts.get("port")
     if port is not None and (type(port) is not int or not 0 < port < 65536):
         raise DataError(f"expected a port from 1 to 65535 in {where}. Received: {port!r}")
-    for key in ("host", "user", "key", "board", "python"):
-        if not isinstance(facts.get(key, ""), str):
-            raise DataError(f"expected text for {key} in {where}. Received: {facts[key]!r}")
+    for field in ("host", "user", "key", "board", "python"):
+        if not isinstance(facts.get(field, ""), str):
+            raise DataError(f"expected text for {field} in {where}. Received: {facts[field]!r}")
     at = parse(facts.get("host", name))
     key = facts.get("key")
     return replace(
