@@ -246,9 +246,11 @@ def run(
     for board in boards.values():
         _watch_over(board)
 
-    def take(state: State, host: Link, step: Callable[[Board], Outcome | None]) -> bool:
+    def take(
+        state: State, host: Link, names: Sequence[str], step: Callable[[Board], Outcome | None]
+    ) -> bool:
         known = outcomes.get(host.name)
-        if known is None or known.state != "failed":
+        if host.name in names and (known is None or known.state != "failed"):
             try:
                 outcome = step(boards[host.name])
             except EdgeCNNError as e:
@@ -257,9 +259,10 @@ def run(
                 settle(host.name, outcome)
         return True
 
+    # Each step is there for every board: the order of one board's steps is the only one that
+    # pyinfra promises, and so none begins before the one before it has ended everywhere.
     for title, names, step in steps:
-        links = [boards[name].link for name in names if name in boards]
-        add_op(state, python.call, name=title, function=take, step=step, host=links)
+        add_op(state, python.call, name=title, function=take, names=names, step=step)
     try:
         run_ops(state)
     finally:
@@ -309,8 +312,10 @@ REFUSALS = (
         "No authentication methods",
         "there is no key for {user}: ssh-keygen -t ed25519 && ssh-copy-id {to}, or name --identity",
     ),
-    ("refused", "nothing answers ssh there: sudo systemctl enable --now ssh on the board"),
-    ("Could not connect", "it is not reached: is it on, and in this network?"),
+    (
+        "Could not connect",
+        "it is not reached: is it on, in this network, with ssh (sudo systemctl enable --now ssh)?",
+    ),
     ("", "ssh does not get through: ssh {to} tells more"),
 )  # fmt: skip
 """What pyinfra says when it is not let in, to what to do; the first that fits."""

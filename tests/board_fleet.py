@@ -56,6 +56,10 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
+def children(pid: int) -> list[int]:
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()]
+
+
 def usable() -> bool:
     return os.geteuid() == 0 and SSHD.exists() and shutil.which("unshare") is not None
 
@@ -102,6 +106,13 @@ class LoopbackBoard:
             if time.monotonic() > end:
                 raise AssertionError((self.folder / "sshd.log").read_text("utf-8", "replace"))
             time.sleep(0.05)
+
+    def cut(self) -> None:
+        """End every connection of the workstation, without ending what runs on the board."""
+        assert self.process
+        for sshd in children(self.process.pid):
+            for session in children(sshd):
+                os.kill(session, signal.SIGKILL)
 
     def stop(self) -> None:
         """Pull the plug."""

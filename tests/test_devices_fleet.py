@@ -148,3 +148,124 @@ def test_a_board_is_deployed_to_and_changed_and_taken_back(
     code, told = edge("status")
     assert (code, states(told)) == (2, {"porch": "failed"})
     assert "nothing is deployed there" in told["porch"]["told"]
+
+
+SICK = {"attic": "full", "cellar": "away", "yard": "narrow"}
+
+
+def test_fifty_boards_and_three_that_cannot(
+    fleet: LoopbackFleet, edge: Deploy, tmp_path: Path
+) -> None:
+    for number in range(47):
+        fleet.add(f"b{number:02}").start()
+    attic, cellar, yard = (fleet.add(name) for name in SICK)
+    attic.start(size="4m")
+    yard.start(personality="linux32")
+    for board in fleet.boards:
+        if board is not cellar:
+            board.wait(60)
+
+    code, told = edge("deploy", ASSETS)
+    assert code == 2
+    failed = {name: answer["told"] for name, answer in told.items() if answer["state"] == "failed"}
+    assert set(failed) == set(SICK)
+    assert sum(state == "done" for state in states(told).values()) == 47
+    assert "no space" in failed["attic"] and "sudo apt clean" in failed["attic"]
+    assert "it is not reached: is it on" in failed["cellar"]
+    assert "a 32-bit system has no ai-edge-litert" in failed["yard"]
+    assert "i686" in failed["yard"]
+    assert fleet.ssh(yard, "ls /opt").strip() == ""
+
+    for board, size in ((attic, "160m"), (cellar, "160m")):
+        board.stop()
+        board.start(size=size)
+        board.wait()
+    code, told = edge("deploy", ASSETS)
+    assert code == 2
+    told_states = states(told)
+    assert told_states.pop("yard") == "failed"
+    assert {n for n, s in told_states.items() if s == "done"} == {"attic", "cellar"}
+    assert sum(state == "unchanged" for state in told_states.values()) == 47
+
+
+def test_the_rest_follows_only_healthy_first_ones(
+    fleet: LoopbackFleet, edge: Deploy, tmp_path: Path
+) -> None:
+    for name in ("first", "second", "third", "fourth"):
+        fleet.add(name).start()
+    for board in fleet.boards:
+        board.wait()
+    first, second, third, _ = fleet.boards
+    code, told = edge("deploy", ASSETS, "--canary", "2", "--watch-s", "0")
+    assert (code, set(states(told).values())) == (0, {"done"})
+    before = told["third"]["release"]
+
+    fleet.ssh(second, "touch /opt/dead")
+    code, told = edge("deploy", other_bundle(tmp_path), "--canary", "2", "--watch-s", "0")
+    assert (code, list(states(told).values())) == (2, ["done", "failed", "failed", "failed"])
+    assert "did not stay healthy: the camera is failed" in told["second"]["told"]
+    assert "not begun, since second" in told["third"]["told"]
+    assert current(fleet, third) == before != current(fleet, first)
+
+
+def test_a_shadow_runs_beside_and_is_promoted(
+    fleet: LoopbackFleet, board: LoopbackBoard, edge: Deploy, tmp_path: Path
+) -> None:
+    code, told = edge("promote")
+    assert code == 2 and "nothing is deployed" in told["porch"]["told"]
+    first = edge("deploy", ASSETS)[1]["porch"]["release"]
+    code, told = edge("deploy", other_bundle(tmp_path), "--shadow")
+    beside = told["porch"]["release"]
+    assert (code, current(fleet, board)) == (0, first)
+    assert edge("status")[1]["porch"]["shadow"] == beside
+    assert states(edge("deploy", tmp_path / "other", "--shadow")[1]) == {"porch": "unchanged"}
+    code, told = edge("promote")
+    assert (code, current(fleet, board)) == (0, beside)
+    code, told = edge("promote")
+    assert code == 2 and "no release runs beside" in told["porch"]["told"]
+
+
+def test_a_board_that_goes_back_is_told_of(
+    fleet: LoopbackFleet, board: LoopbackBoard, edge: Deploy, tmp_path: Path
+) -> None:
+    first = edge("deploy", ASSETS)[1]["porch"]["release"]
+    fleet.ssh(board, "touch /opt/sick")
+    code, told = edge("deploy", other_bundle(tmp_path))
+    assert code == 2 and "the old release runs again: no frames" in told["porch"]["told"]
+    assert current(fleet, board) == first
+
+
+@pytest.mark.parametrize("victim", ["workstation", "connection"])
+def test_what_was_cut_off_is_finished_by_the_next_deploy(
+    fleet: LoopbackFleet,
+    board: LoopbackBoard,
+    edge: Deploy,
+    start: Callable[..., subprocess.Popen[str]],
+    tmp_path: Path,
+    victim: str,
+) -> None:
+    chance = random.Random(victim)
+    first = edge("deploy", ASSETS)[1]["porch"]["release"]
+    bundle = other_bundle(tmp_path)
+    begun = time.monotonic()
+    assert edge("deploy", bundle)[0] == 0
+    usual_s = time.monotonic() - begun
+    assert edge("rollback")[0] == 0
+    for _ in range(int(os.environ.get("CUTS", "3"))):
+        fleet.ssh(board, "cd /opt/edgecnn; rm -rf releases/$(ls releases | grep -v " + first + ")")
+        fleet.ssh(board, "cd /opt/edgecnn/store; rm $(ls | shuf -n 8)")
+        process = start("deploy", bundle, "--inventory", fleet.inventory(), "--json")
+        time.sleep(chance.uniform(0.3, 1) * usual_s)
+        if victim == "workstation":
+            kill(process)
+        else:
+            board.cut()
+            process.communicate(timeout=60)
+            assert process.returncode in (0, 2)
+        code, told = edge("deploy", bundle)
+        assert code == 0, told
+        release = told["porch"]["release"]
+        assert current(fleet, board) == release != first
+        sums = fleet.ssh(board, "cd /opt/edgecnn/store; sha256sum *").split()
+        assert sums[::2] == sums[1::2]
+        assert edge("rollback")[0] == 0
