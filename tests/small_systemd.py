@@ -10,6 +10,7 @@ ends everything by SIGKILL, as far as programs can tell.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -33,7 +34,7 @@ def install(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("systemctl", "systemd-run", "journalctl"):
         program = folder / name
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} {__file__} {name} "$@"\n', "utf-8")
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} -S {__file__} {name} "$@"\n', "utf-8")
         program.chmod(0o755)
     return folder
 
@@ -176,10 +177,11 @@ def power_cut() -> None:
             facts = json.loads(state.read_text("utf-8"))
         except ValueError:
             facts = {}
-        for name in ("supervisor", "program"):
-            pid = facts.get(name)
-            if isinstance(pid, int) and pid > 0 and alive(pid):
-                os.kill(pid, signal.SIGKILL)
+        pid = facts.get("supervisor")
+        if isinstance(pid, int) and pid > 1:
+            # It leads the group of all that it started.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
         state.unlink(missing_ok=True)
 
 
