@@ -7,15 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from devices import fleet, greet
+from devices import fleet, greet, onboard
 from devices import get as get_board
 from devices.fleet import HALF, Board
 from devices.hosts import Host
 from devices.target import Target
 from edgecnn.errors import DeployError
-
-ONBOARD = Path(__file__).parent / "onboard.py"
-"""The board's half, which is sent to ``/opt/edgecnn/board.py``."""
 
 INSTALL = f"""
 set -e
@@ -76,7 +73,7 @@ def check_kind(host: Host, greeting: Mapping[str, Any]) -> None:
 
 def half() -> bytes:
     """The board's half of a deploy."""
-    return ONBOARD.read_bytes()
+    return onboard.packed()
 
 
 def install(board: Board) -> None:

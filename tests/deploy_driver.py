@@ -4,8 +4,8 @@ import os
 import sys
 from pathlib import Path
 
-import devices.meet
+from devices import onboard
 from edgecnn.cli import main
 
-devices.meet.ONBOARD = Path(os.environ["ONBOARD"])
+onboard.packed = Path(os.environ["ONBOARD"]).read_bytes
 main(sys.argv[1:])

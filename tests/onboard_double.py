@@ -1,4 +1,4 @@
-"""Keeps to what the workstation is promised of a board's half, without a service or environments."""
+"""What a board's half promises the workstation, without a service or environments."""
 
 import hashlib
 import json
