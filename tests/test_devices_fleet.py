@@ -294,3 +294,67 @@ def test_what_was_cut_off_is_finished_by_the_next_deploy(
         sums = fleet.ssh(board, "cd /opt/edgecnn/store; sha256sum *").split()
         assert sums[::2] == sums[1::2]
         assert edge("rollback")[0] == 0
+
+
+def test_a_board_that_does_not_let_us_in_is_one_line(
+    fleet: LoopbackFleet, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    stranger, changed, known = fleet.add("stranger", known=False), fleet.add("changed"), None
+    known = fleet.add("known")
+    lines = fleet.known_hosts.read_text("utf-8").splitlines()
+    own = next(line for line in lines if f":{known.port} " in line)
+    swapped = own.replace(f":{known.port} ", f":{changed.port} ")
+    fleet.known_hosts.write_text(f"{own}\n{swapped}\n", "utf-8")
+    shell = "sed -i 's#^nobody:.*#nobody:x:65534:65534::/tmp:/bin/sh#' root/etc/passwd"
+    for board in fleet.boards:
+        board.start(prepare=shell)
+    for board in fleet.boards:
+        board.wait()
+    other = tmp_path / "other"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
+    at = f'host = "127.0.0.1"\nport = {known.port}\n'
+    mine, theirs = f'key = "{fleet.key}"\n', f'key = "{other}"\n'
+    cases = {
+        "stranger": (f'host = "127.0.0.1"\nport = {stranger.port}\n{mine}', "is not known here"),
+        "changed": (
+            f'host = "127.0.0.1"\nport = {changed.port}\n{mine}',
+            f"ssh-keygen -R '[127.0.0.1]:{changed.port}'",
+        ),
+        "refused": (f"{at}{theirs}", f"ssh-copy-id -p {known.port} root@127.0.0.1"),
+        "nobody": (f'{at}{mine}user = "nobody"\n', "may not become root without a password"),
+        "pythonless": (f'{at}{mine}python = "python4"\n', "sudo apt install python3"),
+        "another": (f'{at}{mine}board = "raspberry-pi-5"\n', "expected a Raspberry Pi 5"),
+        "nowhere": (f'host = "no-such-board.invalid"\n{mine}', "no such name in this network"),
+    }
+    inventory = tmp_path / "boards.toml"
+    tables = [f"[{name}]\n{table}" for name, (table, _) in cases.items()]
+    inventory.write_text('user = "root"\n' + "\n".join(tables), "utf-8")
+    process = start("deploy", ASSETS, "--inventory", inventory, "--json")
+    out, err = process.communicate(timeout=120)
+    told = json.loads(out)
+    assert (process.returncode, states(told)) == (2, dict.fromkeys(cases, "failed"))
+    for name, (_, expected) in cases.items():
+        assert expected in told[name]["told"], told[name]
+        assert "\n" not in told[name]["told"]
+    assert "Traceback" not in err
+    assert fleet.ssh(known, "ls /opt").strip() == ""
+    process = start("status", "stranger", "--inventory", inventory, "--accept-new")
+    out, err = process.communicate(timeout=60)
+    assert "nothing is deployed there" in err
+
+
+def test_an_owner_is_installed_once(
+    fleet: LoopbackFleet, board: LoopbackBoard, edge: Deploy, tmp_path: Path
+) -> None:
+    bundle, public = other_bundle(tmp_path), fleet.key.with_suffix(".pub")
+    assert edge("deploy", bundle, "--sign", fleet.key, "--owner", public)[0] == 0
+    assert (bundle / "manifest.json.sig").is_file()
+    owner = fleet.ssh(board, "cat /opt/edgecnn/owners")
+    assert owner.split()[-2:] == public.read_text("utf-8").split()[:2]
+    assert "manifest.json.sig" in fleet.ssh(board, "cat /opt/edgecnn/current/release.json")
+    other = tmp_path / "theirs"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
+    code, told = edge("deploy", bundle, "--owner", other.with_suffix(".pub"))
+    assert code == 2 and "another owner" in told["porch"]["told"]
+    assert fleet.ssh(board, "ls -A /opt/edgecnn").split().count("owners") == 1
+    assert fleet.ssh(board, "cat /opt/edgecnn/owners") == owner
