@@ -28,6 +28,10 @@ HALF = "/opt/edgecnn/board.py"
 """The board's half of a deploy, on the board."""
 
 CONNECT_S = 15
+WELCOME_S = 60
+"""For the first words of a board, and again until it lets us in: it may be busy."""
+
+ANSWER_S = 120
 KEEP_ALIVE_S = 10
 SILENT_S = 40
 """How long a board may leave unanswered what was sent, before the connection counts as broken."""
@@ -65,7 +69,11 @@ class Board:
     greeting: dict[str, Any] = field(default_factory=dict)
 
     def run(
-        self, command: Sequence[str], stdin: str = "", root: bool = True, timeout_s: float = 60
+        self,
+        command: Sequence[str],
+        stdin: str = "",
+        root: bool = True,
+        timeout_s: float = ANSWER_S,
     ) -> tuple[bool, list[str], list[str]]:
         """Run a command there: whether it ended with 0, and its lines of output and complaint.
 
@@ -98,7 +106,7 @@ class Board:
         transport = self.link.connector.client.get_transport()
         return transport is None or not transport.is_active()
 
-    def ask(self, verb: str, *arguments: str, stdin: str = "", timeout_s: float = 60) -> Any:
+    def ask(self, verb: str, *arguments: str, stdin: str = "", timeout_s: float = ANSWER_S) -> Any:
         """Have the board's half do something; its answer.
 
         Raises:
@@ -106,7 +114,7 @@ class Board:
         """
         return self.answer([self.host.python, HALF, verb, *arguments], stdin, timeout_s)
 
-    def answer(self, command: Sequence[str], stdin: str = "", timeout_s: float = 60) -> Any:
+    def answer(self, command: Sequence[str], stdin: str = "", timeout_s: float = ANSWER_S) -> Any:
         """The last line that a command prints, which is JSON.
 
         Raises:
@@ -276,6 +284,7 @@ def _ssh(host: Host, accept_new: bool, known_hosts: Path | None) -> dict[str, An
     """What pyinfra has to know to reach a board."""
     return {
         "ssh_hostname": host.address,
+        "ssh_paramiko_connect_kwargs": {"banner_timeout": WELCOME_S, "auth_timeout": WELCOME_S},
         "ssh_strict_host_key_checking": "accept-new" if accept_new else "yes",
         **({"ssh_user": host.user} if host.user else {}),
         **({"ssh_port": host.port} if host.port else {}),

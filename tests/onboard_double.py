@@ -49,12 +49,20 @@ def stage(text, facts, release):
     return {"id": release}
 
 
+def earlier():
+    try:
+        with open(path("history.json")) as f:
+            return json.load(f)
+    except OSError:
+        return []
+
+
 def activate(release, *options):
     if os.path.exists("/opt/sick"):
         raise ValueError("the camera did not become healthy, the old release runs again: no frames")
-    if link("good"):
-        with open(path("before"), "w") as f:
-            f.write(link("good"))
+    history = [name for name in [*earlier(), link("good")] if name and name != release]
+    with open(path("history.json"), "w") as f:
+        json.dump(history, f)
     point("current", release)
     point("good", release)
     return {"id": release}
@@ -80,11 +88,13 @@ def status():
 
 
 def rollback():
-    try:
-        with open(path("before")) as f:
-            return activate(f.read())
-    except OSError:
-        raise ValueError("there is no release before this one: deploy another") from None
+    history = earlier()
+    if not history:
+        raise ValueError("there is no release before this one: deploy another")
+    answer = activate(history[-1])
+    with open(path("history.json"), "w") as f:
+        json.dump(history[:-1], f)
+    return answer
 
 
 def uninstall(*options):
