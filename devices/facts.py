@@ -6,8 +6,8 @@ and judges nothing; :mod:`devices.doctor` does that.
 
 What could be missing or crash is looked at in children, where a crash harms nothing: ``python -m
 devices.facts opencv``, ``runtime NAME`` and ``edgetpu NAME`` print one JSON object a line, as far
-as they get; a fault is ``{"error": ...}``. They need edgecnn: of this interpreter, or of the release
-that was deployed to ``/opt/edgecnn``.
+as they get; a fault is ``{"error": ...}``. They need edgecnn: of this interpreter, or of the
+release that was deployed to ``/opt/edgecnn``.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def gather(root: str = "/") -> Facts:
 
 def absent(name: str, found: Facts) -> bool:
     """Whether a child told that a run time is not installed at all."""
-    return found.get("error", "").startswith(f"ModuleNotFoundError: No module named '{name}")
+    return str(found.get("error", "")).startswith(f"ModuleNotFoundError: No module named '{name}")
 
 
 # --- the machine ---------------------------------------------------------------------------------
