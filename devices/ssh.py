@@ -29,7 +29,7 @@ FAULTS = (
     (r"Host key verification failed",
      "its host key is not known here",
      "log in once by ssh {login} and compare it, or --accept-new"),
-    (r"(?:no such identity|Load key|identity file)", "the key cannot be read",
+    (r"Load key", "the key cannot be read",
      "name another by --identity"),
     (r"Permission denied|Too many authentication failures",
      "it refuses the key",

@@ -11,6 +11,7 @@ import pytest
 import devices
 from devices import ACCELERATORS, BOARDS, HOSTS, Board
 from devices.pairings import judge
+from devices.tables import TABLES, refreshed
 from edgecnn.camera.sources import SOURCES
 from edgecnn.errors import DataError
 
@@ -142,3 +143,12 @@ def test_recognised_by_what_the_machine_says(
 ) -> None:
     found = devices.recognise(compatible, architecture, accelerator)
     assert (found.name if found else None) == name
+
+
+def test_the_page_of_the_boards_is_made_from_them(root: Path) -> None:
+    page = (root / "docs" / "boards.md").read_text("utf-8")
+    due = "python -m devices.tables docs/boards.md"
+    assert all(f"<!-- {name} -->" in page for name in TABLES)
+    assert page == refreshed(page), due
+    assert refreshed(page.replace("Cortex-A76", "Cortex-A77")) == page
+    assert all(f"`{name}`" in page for name in BOARDS)
