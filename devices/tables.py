@@ -78,7 +78,7 @@ def traps() -> str:
 
 def sources() -> str:
     """Where each board's facts stand."""
-    named = [*HOSTS.values(), *ACCELERATORS.values()]
+    named: list[Board | Accelerator] = [*HOSTS.values(), *ACCELERATORS.values()]
     return "\n".join(f"* {one.title}: {'; '.join(one.sources)}." for one in named)
 
 
@@ -103,7 +103,7 @@ def _pairing(row: Pairing) -> list[str]:
 
 def _range(bounds: tuple[Version, Version]) -> str:
     """``((2, 5), (2, 11))`` as ``2.5 to 2.11``; '' where it is everything."""
-    low, high = (".".join(map(str, bound)) for bound in bounds)
+    low, high = [".".join(map(str, bound)) for bound in bounds]
     if low == high:
         return low
     begins, ends = bounds[0] == (0,), bounds[1] == (99,)
@@ -124,10 +124,10 @@ TABLES = {
 def refreshed(text: str) -> str:
     """A document whose ``<!-- NAME -->`` … ``<!-- end -->`` hold what is in the code now."""
     for name, make in TABLES.items():
-        block = f"<!-- {name} -->\n\n{make()}\n\n<!-- end -->"
-        text = re.sub(
-            f"<!-- {name} -->.*?<!-- end -->", block.replace("\\", r"\\"), text, flags=re.S
-        )
+        before, _, rest = text.partition(f"<!-- {name} -->")
+        _, end, after = rest.partition("<!-- end -->")
+        if end:
+            text = f"{before}<!-- {name} -->\n\n{make()}\n\n{end}{after}"
     return text
 
 
