@@ -100,7 +100,6 @@ class Accelerator:
             title=f"{host.title} with {self.title}",
             accelerators=("edgetpu",),
             libedgetpu=self.libedgetpu,
-            compatible="",
             traps=(*host.traps, *there, *self.traps),
             sources=(*host.sources, *self.sources),
         )

@@ -23,7 +23,11 @@ def cameras(facts: Facts) -> Iterator[Finding]:
         if node["allowed"]:
             yield Finding("camera", "ok", found)
         else:
-            yield Finding("camera", "problem", f"{found}: no permission", NO_RIGHT)
+            other = (
+                f"ls -l {node['path']} shows whose it is: a rule of udev gives it to group video"
+            )
+            cure = other if "video" in facts["rights"]["groups"] else NO_RIGHT
+            yield Finding("camera", "problem", f"{found}: no permission", cure)
     if not there:
         cure = "plug in a USB camera; files and network cameras need none"
         others = len(facts["cameras"])

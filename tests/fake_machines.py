@@ -91,7 +91,7 @@ def facts_of(root: Path, files: Files, **changes: Any) -> dict[str, Any]:
     facts["machine"]["architecture"] = "aarch64"
     facts["python"].update(version="3.11.2", missing=[])
     facts["system"].update(systemd=252, page_bytes=4096)
-    facts["rights"].update(uid=1000, user="pi", sudo=True)
+    facts["rights"].update(uid=1000, user="pi", groups=["pi"], sudo=True)
     facts["disk"] = {"/": 9000, "/opt": 9000, "here": 9000}
     facts["edgecnn"] = {"version": "0.1.0", "python": "/opt/edgecnn/current/venv/bin/python"}
     facts["packages"] = {"numpy": "2.4.6", "ai-edge-litert": "2.3.0", "opencv-python-headless": "5"}

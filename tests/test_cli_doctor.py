@@ -71,7 +71,7 @@ def test_the_exit_code_says_whether_recognition_works(
     ended, out, _ = edgecnn("doctor", "--json")
     report = json.loads(out)
     assert ended == code and report["works"] == (code == 0) and report["host"] is None
-    assert report["deploys"] == (UNWANTED not in findings)
+    assert report["deploys"] is None
     assert [f["topic"] for f in report["findings"]] == [f.topic for f in findings]
 
 

@@ -53,6 +53,9 @@ MACHINES: dict[str, tuple[fake.Files, dict[str, Any], str, str, str, str]] = {
     "camera of others": (fake.PI_4, {"cameras": [{"path": "/dev/video0", "name": "HD",
                          "kind": "camera", "allowed": False}]}, "camera", "problem",
                          "/dev/video0 HD: no permission", "usermod -aG video"),
+    "camera of nobody": (fake.PI_4, {"rights": {"groups": ["pi", "video"]}, "cameras": [{
+                         "path": "/dev/video0", "name": "HD", "kind": "camera",
+                         "allowed": False}]}, "camera", "problem", "no permission", "ls -l"),
     "codecs alone": (fake.PI_4, {"cameras": [{"path": "/dev/video10", "name": "codec",
                      "kind": "other", "allowed": True}]}, "camera", "note", "none among 1", "plug"),
     "ribbon, no picamera2": (fake.PI_5, {"cameras": [{"path": "/dev/video0", "name": "rp1",

@@ -44,7 +44,7 @@ def command(host: str | None, identity: Path | None, accept_new: bool, as_json: 
         report = {
             "host": host,
             "works": works(findings, RECOGNITION),
-            "deploys": works(findings, DEPLOY),
+            "deploys": works(findings, DEPLOY) if host else None,
             "findings": [asdict(f) for f in findings],
         }
         click.echo(json.dumps(report, indent=2))
