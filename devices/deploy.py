@@ -18,7 +18,7 @@ from typing import Any
 from devices import fleet
 from devices.fleet import HALF, Board, Outcome
 from devices.hosts import Host
-from devices.meet import half, install, meet, own
+from devices.meet import examine, half, install, meet, own
 from devices.release import Release, bundle_files, extras_for, make
 from devices.send import check_space, send, send_people
 from devices.target import Target
@@ -137,6 +137,8 @@ class Deploy:
             )
         if self._unchanged(board, known, release):
             return Outcome("unchanged", f"release {release.id}", {"release": release.id})
+        if known["current"] is None:
+            examine(board)
         sent = send(board, release, known["missing"], known["free_mb"])
         if not known["staged"]:
             self.tell(board.host.name, f"{sent / 1e6:.1f} MB sent, staging")
@@ -202,6 +204,8 @@ def preview(board: Board, release: Release) -> Outcome:
     ours = hashlib.sha256(half()).hexdigest()
     script = [HALF] if board.greeting["half"] == ours else ["-c", half().decode()]
     known = board.answer([board.host.python, *script, "missing"], release.text)
+    if known["current"] is None:
+        examine(board)
     missing = [release.files[digest] for digest in known["missing"]]
     size = sum(path.stat().st_size for path in missing)
     facts = {"release": release.id, "sent_bytes": size, "files": sorted(p.name for p in missing)}

@@ -54,7 +54,7 @@ def start(
     def started(*arguments: object) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, HERE / "deploy_driver.py", *map(str, arguments)],
-            env=environment,
+            env=environment | {k: v for k, v in os.environ.items() if k == "EXAMINE"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -341,6 +341,16 @@ def test_a_board_that_does_not_let_us_in_is_one_line(
     process = start("status", "stranger", "--inventory", inventory, "--accept-new")
     out, err = process.communicate(timeout=60)
     assert "nothing is deployed there" in err
+
+
+def test_the_doctor_looks_at_a_board_before_its_first_deploy(
+    fleet: LoopbackFleet, board: LoopbackBoard, edge: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXAMINE", "1")
+    for more in (["--dry-run"], []):
+        code, told = edge("deploy", ASSETS, *more)
+        assert code == 2 and "systemd" in told["porch"]["told"]
+        assert fleet.ssh(board, "ls /opt/edgecnn 2>/dev/null; true").split() in ([], ["board.py"])
 
 
 def test_an_owner_is_installed_once(
