@@ -139,7 +139,7 @@ def test_a_board_is_deployed_to_and_changed_and_taken_back(
     begun = time.monotonic()
     code, told = edge("deploy", ASSETS)
     assert (code, states(told)) == (0, {"porch": "unchanged"})
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
 
     other = other_bundle(tmp_path)
     fleet.ssh(board, "useradd --system edgecnn")
