@@ -12,6 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo deploy test test-fast test-matrix test-mediapipe test-runtimes test-camera lint format bench bench-peers bench-networks bench-compare bench-camera bench-web soak wheel clean bench-quantisers board-cuts
+.PHONY: help install demo test test-fast test-matrix test-mediapipe test-runtimes test-camera lint format bench bench-peers bench-networks bench-compare bench-camera bench-web soak wheel clean bench-quantisers board-cuts
 
 help: ## Show this help
 	@echo "make VERB [PYTHON=python3] [VENV=.venv]"
