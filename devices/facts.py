@@ -51,6 +51,9 @@ NEEDED_MODULES = ("venv", "ctypes", "sqlite3", "ssl")
 RELEASE = "/opt/edgecnn/current/venv/bin/python"
 COMPILED = "/opt/edgecnn/current/bundle/*_edgetpu.tflite"
 TIMEOUT_S = 60
+COMMAND_S = 60
+"""An emulated board, on a busy machine, took more than ten seconds for a sudo."""
+
 USB_IDS = {"1a6e:089a": "not used yet", "18d1:9302": "in use"}
 """Of the Coral USB accelerator, before and after its firmware is loaded."""
 
@@ -138,7 +141,7 @@ def told(*command: str) -> str:
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            timeout=10, check=False, text=True,
+            timeout=COMMAND_S, check=False, text=True,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return ""

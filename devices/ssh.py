@@ -16,9 +16,9 @@ from devices import facts
 from devices.hosts import Host
 from edgecnn.errors import DeployError
 
-CONNECT_S = 10
-ANSWER_S = 180
-"""On an emulated board, with a release to try, the facts take half a minute."""
+CONNECT_S = 20
+ANSWER_S = 300
+"""A board that is busy, with a release to try, takes a minute or more."""
 
 FAULTS = (
     (r"Could not resolve hostname|Name or service not known",

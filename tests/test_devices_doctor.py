@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import fake_machines as fake
 import pytest
 
-from devices import doctor
+from devices import BOARDS, doctor
+from devices.facts import SCHEMA, gather
 from devices.finding import DEPLOY, RECOGNITION, Finding, works
 
 SLOW_CORAL = fake.PI_5 | fake.coral_on("480")
@@ -178,3 +180,14 @@ def test_what_blocks_is_a_problem() -> None:
     assert works([], DEPLOY) and works([noted], DEPLOY)
     assert not works([Finding("disk", "problem", "little", "clean", (DEPLOY,))], DEPLOY)
     assert works([Finding("disk", "problem", "little", "clean", (DEPLOY,))], RECOGNITION)
+
+
+def test_the_emulated_board_as_it_answered(root: Path) -> None:
+    """What `ssh pi@… python3 - < devices/facts.py` printed on the board of tests/board."""
+    facts = json.loads((root / "tests" / "facts-virtual.json").read_text("utf-8"))
+    assert facts["schema"] == SCHEMA and set(facts) == set(gather())
+    findings = doctor.judge(facts, remote=True, now_s=facts["clock"]["unix_s"] + 1)
+    assert doctor.board_of(facts) is BOARDS["virtual"]
+    assert {f.state for f in findings} == {"ok", "note"} and works(findings, DEPLOY)
+    assert [f.found for f in findings if f.topic == "camera"] == ["/dev/video0 vivid-000-vid-cap"]
+    assert [f.found for f in findings if f.topic == "rights"] == ["pi, by sudo"]

@@ -15,6 +15,7 @@ import fake_machines as fake
 import pytest
 
 from devices import facts
+from edgecnn import __version__
 from edgecnn.runtime.child import environment
 from edgecnn.runtime.interpreter import RUNTIMES
 
@@ -50,6 +51,21 @@ def test_goes_through_the_input_of_a_python_that_has_nothing_of_ours(tmp_path: P
     assert told["python"]["executable"] == sys.executable
     assert told["machine"]["memory_mb"] > 100 and told["disk"]["/"] > 0
     assert told["edgecnn"] is None and told["runtimes"] == {}
+
+
+def test_the_deployed_release_is_tried_by_a_python_that_has_nothing_of_ours(tmp_path: Path) -> None:
+    release = tmp_path / "python"
+    release.write_text(
+        f"#!/bin/sh\nPYTHONPATH='{environment()['PYTHONPATH']}' exec {sys.executable} \"$@\"\n"
+    )
+    release.chmod(0o755)
+    script = SOURCE.read_text("utf-8").replace(facts.RELEASE, str(release))
+    command = [sys.executable, "-I", "-S", "-"]
+    done = subprocess.run(command, input=script, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    assert told["edgecnn"] == {"version": __version__, "python": str(release)}
+    assert told["packages"]["numpy"] == told["opencv"]["numpy"]
+    assert any(max(found["self_test"].values()) <= 1 for found in told["runtimes"].values())
 
 
 def test_loads_nothing_heavy_itself(root: Path) -> None:
