@@ -261,7 +261,7 @@ def _cameras(facts: dict[str, Any]) -> list[Finding]:
     if there or _device_tree("model").startswith("Raspberry Pi"):
         from devices.board import CSI
 
-        findings.append(Finding("picamera2", "note", "there" if there else "not there", CSI))
+        findings.append(Finding("picamera2", "note", "there" if there else "not there", str(CSI)))
     return findings
 
 
