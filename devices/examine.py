@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,13 @@ REFUSALS = (
     ("could not resolve", "no such host: check the name, or give its address"),
     ("host identification has changed", CHANGED),
     ("host key verification failed", "its host key is not known here: {ssh} once, or --accept-new"),
+    ("bad permissions", "the private key may be read by others: chmod 600 it"),
     ("permission denied", "it refuses the key: ssh-copy-id {to}, or name another --identity"),
     ("too many authentication", "it refuses so many keys: name one by --identity"),
     ("connection refused", "nothing answers ssh there: sudo systemctl enable --now ssh on it"),
     ("timed out", "it does not answer: is it on, and in this network?"),
     ("no route to host", "it does not answer: is it on, and in this network?"),
     ("network is unreachable", "this machine has no way there: check its network"),
-    ("bad permissions", "the private key may be read by others: chmod 600 it"),
 )
 """What OpenSSH says, in small letters, to the cure; the first that fits."""
 
@@ -102,9 +103,10 @@ def refusal(said: str, host: Host) -> str:
 def _answer(output: str, complaints: str, name: str) -> dict[str, Any]:
     """The last line that is a JSON object: what a login shell prints comes before it."""
     for line in reversed(output.splitlines()):
-        if line.startswith("{"):
-            facts: dict[str, Any] = json.loads(line)
-            return facts
+        with suppress(ValueError):
+            facts = json.loads(line)
+            if isinstance(facts, dict):
+                return facts
     said = [line.strip() for line in complaints.splitlines() if line.strip()]
     raise DeployError(
         f"{name} tells nothing of itself ({said[-1] if said else 'no answer'}): it needs a python3 "
