@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from devices import (
     coral_dev_board,
     coral_dev_board_mini,
@@ -16,30 +14,40 @@ from devices import (
     virtual,
     x86_64,
 )
-from devices.board import Board
+from devices.board import Accelerator, Board
 from edgecnn.errors import DataError
 
-__all__ = ["BOARDS", "Board", "get", "recognise"]
+__all__ = ["ACCELERATORS", "BOARDS", "HOSTS", "Accelerator", "Board", "get", "recognise"]
 
-BOARDS: dict[str, Board] = {
+HOSTS: dict[str, Board] = {
     "raspberry-pi-zero-2-w": raspberry_pi_zero_2_w.BOARD,
-    "raspberry-pi-zero-2-w+coral-usb": raspberry_pi_zero_2_w.BOARD + coral_usb.ACCELERATOR,
     "raspberry-pi-3b-plus": raspberry_pi_3b_plus.BOARD,
-    "raspberry-pi-3b-plus+coral-usb": raspberry_pi_3b_plus.BOARD + coral_usb.ACCELERATOR,
     "raspberry-pi-4": raspberry_pi_4.BOARD,
-    "raspberry-pi-4+coral-usb": raspberry_pi_4.BOARD + coral_usb.ACCELERATOR,
     "raspberry-pi-5": raspberry_pi_5.BOARD,
-    "raspberry-pi-5+coral-usb": raspberry_pi_5.BOARD + coral_usb.ACCELERATOR,
-    "raspberry-pi-5+coral-pcie": raspberry_pi_5.WITH_PCIE + coral_pcie.ACCELERATOR,
-    "coral-usb": coral_usb.BOARD,
     "coral-dev-board": coral_dev_board.BOARD,
     "coral-dev-board-mini": coral_dev_board_mini.BOARD,
+    "coral-usb": coral_usb.BOARD,
     "x86-64": x86_64.BOARD,
-    "x86-64+coral-usb": x86_64.BOARD + coral_usb.ACCELERATOR,
-    "x86-64+coral-pcie": x86_64.BOARD + coral_pcie.ACCELERATOR,
     "virtual": virtual.BOARD,
 }
-"""What ``--for`` takes."""
+"""One file a board."""
+
+ACCELERATORS: dict[str, Accelerator] = {
+    "coral-usb": coral_usb.ACCELERATOR,
+    "coral-pcie": coral_pcie.ACCELERATOR,
+}
+"""What goes into a board that has the socket."""
+
+BOARDS: dict[str, Board] = HOSTS | {
+    board.name: board
+    for board in (
+        accelerator.on(host)
+        for host in HOSTS.values()
+        for accelerator in ACCELERATORS.values()
+        if accelerator.fits(host)
+    )
+}
+"""What ``--for`` takes: each board, and ``BOARD+ACCELERATOR``."""
 
 
 def get(name: str) -> Board:
@@ -56,17 +64,16 @@ def get(name: str) -> Board:
         ) from None
 
 
-def recognise(compatible: str, architecture: str, ids: Collection[str] = ()) -> Board | None:
+def recognise(compatible: str, architecture: str, accelerator: str = "") -> Board | None:
     """The board that a machine is, or None.
 
     Args:
         compatible: ``/proc/device-tree/compatible``, entries parted by NUL; '' where there is none.
         architecture: ``platform.machine()``.
-        ids: ``vendor:product`` of what is on its buses; with an accelerator among them it is the
-            board with that accelerator, where there is such a row.
+        accelerator: a key of :data:`ACCELERATORS` that is plugged in, or ''.
     """
     entries = compatible.split("\0")
-    same = [b for b in BOARDS.values() if b.compatible and b.compatible in entries]
-    if not same and architecture == "x86_64":
-        same = [b for b in BOARDS.values() if b.architectures == ("x86_64",)]
-    return next((b for b in same if set(b.ids) & set(ids)), same[0] if same else None)
+    found = next((b for b in HOSTS.values() if b.compatible and b.compatible in entries), None)
+    if found is None and architecture == "x86_64":
+        found = HOSTS["x86-64"]
+    return BOARDS.get(f"{found.name}+{accelerator}", found) if found else None

@@ -1,37 +1,39 @@
-"""Coral M.2 and Mini PCIe Accelerators: an Edge TPU on PCI Express."""
+"""Coral PCIe and M.2 accelerators: an Edge TPU on a PCI Express lane."""
 
 from devices import board as b
 
 ACCELERATOR = b.Accelerator(
     name="coral-pcie",
-    title="Coral M.2 or Mini PCIe Accelerator",
-    kind="edgetpu",
-    bus="pcie",
-    ids=("1ac1:089a",),
-    library="16.0tf2.19.1",
+    title="Coral PCIe or M.2 Accelerator",
+    buses=("pcie",),
+    libedgetpu=b.LIBEDGETPU,
     traps=(
+        b.CPU_ALONE,
         b.Trap(
-            "this version's camera runs models on the host's CPU, compiled ones not yet",
-            "convert for the host alone to have no compiled model",
+            "Google's gasket-dkms does not build on kernels from 6.5 on",
+            "the driver of github.com/jnicolson/gasket-builder, then sudo modprobe apex",
         ),
-        b.Trap(
-            "it needs the kernel driver gasket/apex, and Google's gasket-dkms does not build for "
-            "kernels of today",
-            "build the package of https://github.com/jnicolson/gasket-builder for your kernel",
-        ),
-        b.Trap(
-            "/dev/apex_0 belongs to the group apex",
-            "sudo usermod -aG apex $USER, then log out and in again",
-        ),
-        b.Trap(
-            "it switches itself off when it is too hot, and then it is gone from the bus",
-            "a heat sink and an airflow; its temperature is /sys/class/apex/apex_0/temp",
-        ),
+        b.Trap("/dev/apex_0 is root's", "a udev rule for group apex, and the user in that group"),
+        b.Trap("an M.2 E socket may carry one lane: the dual card then shows one Edge TPU",
+               "read the socket's wiring before buying the dual card"),
     ),
+    traps_on={
+        "raspberry-pi-5": (
+            b.Trap(
+                "it stays silent without 32-bit DMA and the older interrupts",
+                "dtparam=pciex1, dtoverlay=pciex1-compat-pi5,no-mip and "
+                "dtoverlay=pcie-32bit-dma-pi5 in /boot/firmware/config.txt, then reboot",
+            ),
+            b.Trap("the kernel's pages of 16 KB are more than the driver takes",
+                   "kernel=kernel8.img in /boot/firmware/config.txt, then reboot"),
+        ),
+    },
     sources=(
-        "https://coral.ai/docs/m2/get-started/",
         "https://coral.ai/docs/m2/datasheet/",
-        "https://github.com/feranick/libedgetpu/releases",
-        "https://github.com/jnicolson/gasket-builder",
+        "https://coral.ai/docs/m2-dual-edgetpu/datasheet/",
+        "https://github.com/google-coral/edgetpu/issues/808",
+        "https://github.com/raspberrypi/linux/issues/6799 (interrupts on a Pi 5)",
+        b.LIBEDGETPU_BUILDS,
+        b.LIBEDGETPU_ABI,
     ),
-)
+)  # fmt: skip

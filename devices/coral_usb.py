@@ -5,36 +5,56 @@ from devices import board as b
 ACCELERATOR = b.Accelerator(
     name="coral-usb",
     title="Coral USB Accelerator",
-    kind="edgetpu",
-    bus="usb",
-    # Of its boot loader, and once libedgetpu has loaded its firmware.
-    ids=("1a6e:089a", "18d1:9302"),
-    library="16.0tf2.19.1",
+    buses=("usb2", "usb3"),
+    libedgetpu=b.LIBEDGETPU,
     traps=(
+        b.CPU_ALONE,
+        b.Trap("it takes up to 900 mA", "a port or a hub that gives them, and a short cable"),
         b.Trap(
-            "this version's camera runs models on the host's CPU, compiled ones not yet",
-            "convert for the host alone to have no compiled model",
+            "built from TensorFlows too far apart, libedgetpu and run time crash",
+            "edgecnn doctor judges the pair, and tries it in a process of its own",
         ),
-        b.Trap("it draws up to 900 mA", "a USB 3 port, or a hub with its own power"),
-        b.Trap(
-            "on USB 2 it is about half as fast",
-            "plug it into a blue port: MobileNet v2 takes 4.55 ms on a Pi 4's, 10.6 ms on USB 2",
-        ),
-        b.Trap(
-            "it changes its USB id at first use, which a udev rule or a container may not follow",
-            "allow both 1a6e:089a and 18d1:9302, as the rules of libedgetpu's package do",
-        ),
-        b.Trap(
-            "libedgetpu and the run time must be built from a TensorFlow that fits, or it crashes",
-            "edgecnn doctor knows the pairs",
-        ),
+        b.Trap("its USB id changes with the first use (1a6e:089a, then 18d1:9302)",
+               "a rule of udev for both, as the package libedgetpu1-std brings"),
     ),
+    traps_on={
+        "usb2": (
+            b.Trap("USB 2 alone: about half as fast as on USB 3",
+                   "measure with edgecnn bench before buying"),
+        ),
+        "raspberry-pi-zero-2-w": (
+            b.Trap("the socket gives less than the accelerator takes",
+                   "a USB hub with power of its own"),
+        ),
+    },
     sources=(
         "https://coral.ai/docs/accelerator/datasheet/",
-        "https://github.com/feranick/libedgetpu/releases",
-        "https://github.com/google-coral/edgetpu/issues/812",
-        "pycoral's reference results: MobileNet v2 4.55 ms on a Pi 4 (USB 3), 10.6 ms on a 3B+",
+        "pycoral's reference results: MobileNet v2 4.55 ms on a Pi 4 (USB 3), 10.6 ms on a Pi 3B+",
+        b.LIBEDGETPU_BUILDS,
+        b.LIBEDGETPU_ABI,
     ),
-)
+)  # fmt: skip
+"""On each board that has USB."""
 
-BOARD = b.ANY_HOST + ACCELERATOR
+BOARD = b.Board(
+    name="coral-usb",
+    title="Coral USB Accelerator on any other host",
+    architectures=("aarch64", "x86_64"),
+    cpu="",
+    instructions="",
+    dot_products=None,
+    cores=0,
+    memory_mb=(),
+    threads=4,
+    buses=(),
+    accelerators=("edgetpu",),
+    libedgetpu=ACCELERATOR.libedgetpu,
+    systems=(*b.RASPBERRY_PI_OS, "Debian and Ubuntu on x86-64"),
+    pythons=("3.10", "3.11", "3.12", "3.13"),
+    runtime=b.LITERT,
+    cameras=("v4l2",),
+    compatible="",
+    traps=ACCELERATOR.traps,
+    sources=(*ACCELERATOR.sources, b.LITERT_WHEELS),
+)
+"""Where the host is none of those that are known."""

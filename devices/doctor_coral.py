@@ -1,120 +1,126 @@
-"""What the doctor says of a Coral: the device, its rights and driver, and what it is run by."""
+"""Findings about Coral's accelerators: where they are plugged in, driver, library, first invoke."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from devices import Board, pairings
-from devices.coral_pcie import ACCELERATOR as PCIE
-from devices.coral_usb import ACCELERATOR as USB
-from devices.finding import Finding, note, ok, problem
-from devices.raspberry_pi_5 import PCIE as PI_5_PCIE
+from devices.doctor_packages import RUN_TIMES
+from devices.finding import Finding
+from devices.pairings import judge
 
 Facts = dict[str, Any]
 
-BOOT_ID, READY_ID = USB.ids
 USB_3_MBPS = 5000
-SMALL_PAGE = 4096
+REPLUG = "sudo usermod -aG plugdev $USER, then log out and in again, and plug it in anew"
+RULE = (
+    "sudo apt install libedgetpu1-std brings the rule; by hand: in "
+    '/etc/udev/rules.d/60-edgetpu.rules two lines SUBSYSTEM=="usb", '
+    'ATTRS{idVendor}=="1a6e" (and "18d1"), GROUP="plugdev"; sudo udevadm control --reload'
+)
+LIBRARY = "install libedgetpu1-std of github.com/feranick/libedgetpu/releases for this system"
+PAGES = "kernel=kernel8.img in /boot/firmware/config.txt, then reboot"
 
 
-def judge(facts: Facts, board: Board | None) -> Iterator[Finding]:
-    """Nothing where there is neither a Coral nor its library."""
-    sticks = [device for device in facts["usb"] if device["id"] in USB.ids]
-    cards = [i for i in facts["pcie"] if i in PCIE.ids]
-    for stick in sticks:
-        yield from on_usb(stick)
-    if cards:
-        yield from on_pcie(facts, board)
-    yield from library(facts, bool(sticks or cards))
+def coral(facts: Facts) -> Iterator[Finding]:
+    """Nothing where there is neither an accelerator nor its library."""
+    told = facts["edgetpu"]
+    for device in told["usb"]:
+        yield from usb(device, told["rule"])
+    for device in told["pci"]:
+        yield from pci(device, facts)
+    if told["usb"] or told["pci"]:
+        yield from library(facts)
+    elif told["library"]:
+        cure = "plug it in anew, with a short cable, in a blue port; lsusb and lspci show it"
+        yield Finding("Coral", "note", "its library is there, no accelerator is", cure)
 
 
-def on_usb(stick: Facts) -> Iterator[Finding]:
-    """A Coral USB Accelerator, or the Dev Board Mini's."""
-    speed = stick["mbps"]
-    state = "not used yet" if stick["id"] == BOOT_ID else "its firmware is loaded"
-    found = f"on USB ({stick['id']}, {state})"
-    if not stick["allowed"]:
+def usb(device: Facts, rule: bool) -> Iterator[Finding]:
+    """One accelerator on USB."""
+    fast = device["speed_mbps"] >= USB_3_MBPS
+    found = f"USB {'3' if fast else '2'} ({device['speed_mbps']:.0f} Mbit/s), id {device['id']}"
+    if device["id"] == "1a6e:089a":
+        found += ", not used since it was plugged in"
+    if not device["allowed"]:
+        cure = REPLUG if rule else RULE
+        yield Finding("Coral", "problem", f"{found}: no permission", cure)
+    elif not fast:
+        cure = "a blue port and a cable of USB 3: on USB 2 it is about half as fast"
+        yield Finding("Coral", "note", found, cure)
+    else:
+        yield Finding("Coral", "ok", found)
+
+
+def pci(device: Facts, facts: Facts) -> Iterator[Finding]:
+    """One card on PCI Express."""
+    apex = facts["edgetpu"]["apex"]
+    found = f"PCI Express {device['slot']}"
+    if facts["system"]["page_bytes"] != 4096:
+        found += f", the kernel's pages are of {facts['system']['page_bytes'] // 1024} KB"
+        yield Finding("Coral", "problem", found, f"the driver takes 4 KB: {PAGES}")
+    elif not device["driver"]:
+        cure = "build gasket and apex with github.com/jnicolson/gasket-builder; sudo modprobe apex"
+        yield Finding("Coral", "problem", f"{found}: no kernel driver holds it", cure)
+    elif not apex:
+        cure = "read dmesg | grep apex; on a Pi 5 see its overlays in docs/boards.md"
+        found += f", driver {device['driver']}: no /dev/apex_0"
+        yield Finding("Coral", "problem", found, cure)
+    elif not all(node["allowed"] for node in apex):
         cure = (
-            "libedgetpu's package brings the udev rule: sudo usermod -aG plugdev $USER, then log "
-            "out and in again, and plug it in anew"
+            'echo \'SUBSYSTEM=="apex", MODE="0660", GROUP="apex"\' | sudo tee '
+            "/etc/udev/rules.d/65-apex.rules; sudo groupadd -f apex; sudo usermod -aG apex $USER; "
+            "then reboot"
         )
-        yield problem("coral", f"{found}: no permission", cure)
-    elif speed is not None and speed < USB_3_MBPS:
-        cure = "a blue USB 3 port and a USB 3 cable; on USB 2 it is about half as fast"
-        yield note("coral", f"{found}, USB 2 ({speed:g} Mbit/s)", cure)
+        yield Finding("Coral", "problem", f"{found}, {apex[0]['path']}: no permission", cure)
     else:
-        yield ok("coral", f"{found}" + (f", USB 3 ({speed:g} Mbit/s)" if speed else ""))
+        yield Finding("Coral", "ok", f"{found}, driver {device['driver']}, {apex[0]['path']}")
 
 
-def on_pcie(facts: Facts, board: Board | None) -> Iterator[Finding]:
-    """A card, or the Dev Board's."""
-    apex = facts["apex"]
-    found = f"on PCI Express ({PCIE.ids[0]})"
-    if board and board.name.startswith("raspberry-pi-5"):
-        page = facts["system"]["page_bytes"]
-        if page != SMALL_PAGE:
-            yield problem("coral", f"{found}, and pages of {page} bytes", str(PI_5_PCIE))
-    if not apex["driver"]:
-        yield problem("coral", f"{found}, without its driver apex", str(PCIE.traps[1]))
-    elif not apex["nodes"]:
-        cure = "sudo dmesg | grep apex says why; " + (
-            PI_5_PCIE.cure if board and board.name.startswith("raspberry-pi-5") else "boot anew"
-        )
-        yield problem("coral", f"{found}, but there is no /dev/apex_0", cure)
-    elif not all(node["allowed"] for node in apex["nodes"]):
-        yield problem("coral", f"{found}: no permission for /dev/apex_0", PCIE.traps[2].cure)
+def library(facts: Facts) -> Iterator[Finding]:
+    """Its library as a triple with Python, numpy and run time; then what happened when tried."""
+    told = facts["edgetpu"]
+    if not told["library"]:
+        yield Finding("libedgetpu", "problem", "not there", LIBRARY)
+        return
+    found = told["package"] or told["library"]
+    if told["trial"].get("version"):
+        found += f" ({told['trial']['version']})"
+    runtime = next((RUN_TIMES[n] for n, t in facts["runtimes"].items() if "imports" in t), "")
+    if runtime and told["package"]:
+        version = facts["packages"].get(runtime, "")
+        numpy = facts["packages"].get("numpy", "")
+        known = judge(facts["python"]["version"], numpy, runtime, version, told["package"])
+        found += f" with {runtime} {version}: {known.why}"
+        state = {True: "ok", None: "note", False: "problem"}[known.works]
+        yield Finding("libedgetpu", state, found, known.cure)
     else:
-        degrees = apex["temperature_c"]
-        yield ok("coral", found + (f", {degrees:.0f} °C" if degrees is not None else ""))
+        yield Finding("libedgetpu", "ok", found)
+    yield from trial(told["trial"])
 
 
-def library(facts: Facts, device: bool) -> Iterator[Finding]:
-    """libedgetpu, and how it goes with the Python, the numpy and the run time there."""
-    versions = {n: v for n, v in facts["packages"].items() if n.startswith("libedgetpu")}
-    if not versions and not facts["libraries"]:
-        if device:
-            yield note("libedgetpu", "not installed", _install())
+def trial(told: Facts) -> Iterator[Finding]:
+    """The first load and invoke, made in a process of its own."""
+    if not told:
         return
-    name, version = next(iter(versions.items()), ("libedgetpu", ""))
-    yield ok("libedgetpu", f"{name} {version or 'of unknown version'}")
-    if facts["installed"] is None:
+    if told.get("invokes"):
+        what = "a compiled model" if told["compiled"] else "its library beside a model for the CPU"
+        yield Finding("Edge TPU", "ok", f"ran {what} ({told['loads']})")
         return
-    yield from _pair(facts, version)
-    yield from _first_run(facts["installed"].get("edgetpu"), device)
-
-
-def _pair(facts: Facts, version: str) -> Iterator[Finding]:
-    installed = facts["installed"]
-    told, runtimes = installed["packages"].get("versions", {}), installed["runtimes"]
-    name = next((pairings.RUN_TIMES[runtime] for runtime in runtimes), "")
-    if not name or not version:
-        return
-    runtime, numpy = f"{name} {told.get(name, '')}".strip(), installed["opencv"].get("numpy", "")
-    python = facts["python"]["version"]
-    found = pairings.judge(facts["system"]["machine"], python, numpy, runtime, version)
-    says = f"Python {python}, numpy {numpy or '?'}, {runtime}, libedgetpu {version}"
-    if found.works:
-        yield ok("pairing", f"{says}: known to work")
-    elif found.works is None:
-        yield note("pairing", f"{says}: {found.why}", found.cure)
-    else:
-        yield problem("pairing", f"{says}: {found.why}", found.cure)
-
-
-def _first_run(told: Facts | None, device: bool) -> Iterator[Finding]:
-    if told is None:
-        return
+    error = told.get("error", "it told nothing")
     if told.get("crashed"):
-        cure = "libedgetpu and the run time do not fit each other: " + _install()
-        yield problem("edge tpu", f"its first load and run: {told['error']}", cure)
-    elif "error" in told and device:
-        cure = "plug it in anew, or end the other program that has it; see coral, libedgetpu above"
-        yield problem("edge tpu", f"its first load and run: {told['error']}", cure)
-    elif "ms" in told:
-        kind = "a compiled model" if told["compiled"] else "a model that is not compiled"
-        yield ok("edge tpu", f"loads and runs {kind}, {told['ms']:.1f} ms")
-
-
-def _install() -> str:
-    return f"install libedgetpu1-std {USB.library} of {pairings.RELEASES}"
+        step = "its first invoke" if "loads" in told else "loading a model"
+        cure = (
+            "libedgetpu and the run time are not of one TensorFlow: docs/boards.md has the pairs "
+            "that work"
+        )
+        yield Finding("Edge TPU", "problem", f"{error} at {step}", cure)
+    elif error.startswith("ValueError"):
+        # The library says no more, whatever the reason.
+        cure = "replug it; look at permission and port above; another program may hold it"
+        yield Finding("Edge TPU", "problem", f"its library finds no accelerator ({error})", cure)
+    elif error.startswith("OSError"):
+        yield Finding("Edge TPU", "problem", f"its library does not load ({error})", LIBRARY)
+    else:
+        cure = "compile the model anew with edgecnn compile; update libedgetpu"
+        yield Finding("Edge TPU", "problem", error, cure)

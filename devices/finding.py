@@ -1,4 +1,4 @@
-"""What the doctor says of one thing."""
+"""One thing that was looked at, and what follows from all of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 RECOGNITION, DEPLOY = "recognition", "deploy"
+BOTH = (RECOGNITION, DEPLOY)
 
 
 @dataclass(frozen=True)
@@ -17,29 +18,17 @@ class Finding:
         state: ``"ok"``, ``"note"`` (works without it) or ``"problem"``.
         found: what was found, in words.
         cure: what to do, '' where there is nothing to do.
-        stops: what does not work while this is a problem: :data:`RECOGNITION` on that machine as it
-            is, a :data:`DEPLOY` to it.
+        blocks: what does not work there while this is a problem: ``"recognition"`` with what is
+            installed, ``"deploy"`` of a release.
     """
 
     topic: str
     state: str
     found: str
     cure: str = ""
-    stops: tuple[str, ...] = ()
-
-
-def ok(topic: str, found: str) -> Finding:
-    return Finding(topic, "ok", found)
-
-
-def note(topic: str, found: str, cure: str = "") -> Finding:
-    return Finding(topic, "note", found, cure)
-
-
-def problem(topic: str, found: str, cure: str, *stops: str) -> Finding:
-    return Finding(topic, "problem", found, cure, stops)
+    blocks: tuple[str, ...] = ()
 
 
 def works(findings: Iterable[Finding], what: str = RECOGNITION) -> bool:
-    """Whether :data:`RECOGNITION` or a :data:`DEPLOY` works, as far as was looked."""
-    return not any(what in f.stops for f in findings)
+    """Whether nothing stands in the way of recognition, or of a deploy."""
+    return not any(what in f.blocks for f in findings if f.state == "problem")

@@ -1,202 +1,152 @@
-"""Which Python, numpy, run time and libedgetpu go together, and which crash.
+"""Which Python, numpy, run time and libedgetpu work together: what is known, as rows with sources.
 
-Wheels say what pip can install; pairs, what of it works with which Edge TPU library. A run time and
-libedgetpu hand each other C structs of TensorFlow that carry no version, so a pair that does not
-fit does not complain: it crashes when a model is loaded or first run
-(https://github.com/google-coral/edgetpu/issues/812). What nobody has told of is judged as unknown,
-and the doctor's first run in a process of its own has the last word.
+libedgetpu hands the run time C structs without a version, so a library and a run time that were
+built from TensorFlows too far apart crash, and no exception is raised. What stands here is what
+somebody saw; no combination with an Edge TPU was run by this project, which has none.
 """
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
-RUN_TIMES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
-"""Import name to distribution, in the order of ``edgecnn.runtime.interpreter.RUNTIMES``."""
+LITERT, TFLITE = "ai-edge-litert", "tflite-runtime"
 
-LIBRARIES = {
-    "16.0": "Google's, of 2021, built from TensorFlow 2.5 (https://coral.ai/software)",
-    "16.0tf2.13.1": "feranick's, built from TensorFlow 2.13.1",
-    "16.0tf2.17.1": "feranick's, built from TensorFlow 2.17.1, for bookworm and trixie",
-    "16.0tf2.19.1": "feranick's, built from TensorFlow 2.19.1, for trixie too",
-}
-"""Versions of libedgetpu1-std and -max, as dpkg has them, up to the Debian revision."""
+Version = tuple[int, ...]
 
-RELEASES = "https://github.com/feranick/libedgetpu/releases"
-TFLITE_2_14 = "https://pypi.org/project/tflite-runtime/2.14.0/#files"
-MENDEL = "https://coral.ai/software/#mendel-dev-board"
-LITERT = "https://pypi.org/project/ai-edge-litert/2.3.0/#files"
-
-
-class Wheel(NamedTuple):
-    """A run time that can be installed.
-
-    Attributes:
-        name: distribution.
-        versions, pythons: first and last, both within; ``"2.3"`` holds for 2.3.1 too.
-        architectures: as ``platform.machine()`` names them.
-        numpy: the first major version that it does not work with.
-        source: where this stands.
-    """
-
-    name: str
-    versions: tuple[str, str]
-    pythons: tuple[str, str]
-    architectures: tuple[str, ...]
-    numpy: int
-    source: str
-
-
-WIDE = ("aarch64", "x86_64")
-WHEELS = (
-    Wheel("ai-edge-litert", ("2.0", "2.3"), ("3.10", "3.14"), WIDE, 3, LITERT),
-    Wheel("ai-edge-litert", ("1.0", "1.4"), ("3.9", "3.12"), WIDE, 3, LITERT),
-    # Frigate's image has this one, and numpy 1.
-    Wheel("tflite-runtime", ("2.17", "2.17"), ("3.10", "3.12"), WIDE, 2, RELEASES),
-    Wheel("tflite-runtime", ("2.14", "2.14"), ("3.9", "3.11"), (*WIDE, "armv7l"), 2, TFLITE_2_14),
-    Wheel("tflite-runtime", ("2.12", "2.13"), ("3.8", "3.11"), (*WIDE, "armv7l"), 2, TFLITE_2_14),
-    Wheel("tflite-runtime", ("2.11", "2.11"), ("3.7", "3.10"), (*WIDE, "armv7l"), 2, TFLITE_2_14),
-    # Mendel Linux 5 comes with 2.5.
-    Wheel("tflite-runtime", ("2.5", "2.10"), ("3.7", "3.9"), (*WIDE, "armv7l"), 2, MENDEL),
+LITERT_OR_2 = "pip install ai-edge-litert, or pip install 'numpy<2'"
+FERANICK = (
+    "install libedgetpu1-std 16.0tf2.19.1 of github.com/feranick/libedgetpu beside ai-edge-litert 2"
 )
-"""The newest first."""
+UNKNOWN_CURE = (
+    "edgecnn doctor tries it in a process of its own; known to work are ai-edge-litert 2 with "
+    "libedgetpu 16.0tf2.19.1, and tflite-runtime 2.17.1 with 16.0tf2.17.1 on Python 3.11"
+)
+OLD_LIBRARY = (
+    "Google's libedgetpu 16.0 is built from TensorFlow 2.5, and crashes with 2.12 and newer"
+)
+ABI = "https://github.com/google-coral/edgetpu/issues/812"
 
 
-class Pair(NamedTuple):
-    """A run time beside a library.
+@dataclass(frozen=True)
+class Pairing:
+    """One row: what holds for every combination that lies in all of its ranges.
 
     Attributes:
-        runtime, versions: see :class:`Wheel`.
-        library: of :data:`LIBRARIES`.
-        works: that it was seen to, or was seen to crash.
+        runtime: distribution.
+        versions, pythons: from the first to the second, both included, compared by as many numbers
+            as the bound has.
+        numpys: major versions.
+        libedgetpu: versions as dpkg names them, the part before any ``-``; ``("",)`` is none, and
+            an empty tuple any or none.
+        works: None where reports contradict each other.
+        why: what was seen.
+        cure: what to do where it does not work.
         source: who saw it.
     """
 
     runtime: str
-    versions: tuple[str, str]
-    library: str
-    works: bool
+    versions: tuple[Version, Version]
+    pythons: tuple[Version, Version]
+    numpys: tuple[int, ...]
+    libedgetpu: tuple[str, ...]
+    works: bool | None
+    why: str
+    cure: str
     source: str
 
 
-OLD_CRASHES = "https://github.com/google-coral/edgetpu/issues/812"
-PAIRS = (
-    Pair("tflite-runtime", ("2.5", "2.11"), "16.0", True, OLD_CRASHES),
-    Pair("tflite-runtime", ("2.12", "2.99"), "16.0", False, OLD_CRASHES),
-    # Its first version is of 2024, TensorFlow 2.17.
-    Pair("ai-edge-litert", ("1.0", "2.99"), "16.0", False, OLD_CRASHES),
-    Pair("tflite-runtime", ("2.13", "2.15"), "16.0tf2.13.1", True, OLD_CRASHES),
-    Pair(
-        "tflite-runtime",
-        ("2.17", "2.17"),
-        "16.0tf2.17.1",
-        True,
-        "https://github.com/blakeblackshear/frigate/blob/dev/docker/main/install_deps.sh",
-    ),
-    Pair("ai-edge-litert", ("2.0", "2.3"), "16.0tf2.19.1", True, RELEASES + " (its users)"),
-)
+ANY = (0,), (99,)
+BOTH = (1, 2)
+GOOGLE = ("16.0",)
+
+PAIRINGS = (
+    Pairing(TFLITE, ((0,), (2, 14)), ((3, 12), (99,)), BOTH, (), False,
+            "tflite-runtime has no wheels for Python 3.12 and newer",
+            "pip install ai-edge-litert", "https://pypi.org/project/tflite-runtime/#files"),
+    Pairing(TFLITE, ANY, ANY, (2,), (), False,
+            "tflite-runtime is built for numpy 1 and fails with numpy 2 in a SystemError",
+            LITERT_OR_2, "tests/test_converters_runtimes.py; tensorflow#62377"),
+    Pairing(LITERT, ANY, ((0,), (3, 9)), BOTH, (), False,
+            "ai-edge-litert has wheels for Python 3.10 to 3.14",
+            "use a system with Python 3.10 or newer, such as Raspberry Pi OS bookworm",
+            "https://pypi.org/project/ai-edge-litert/#files"),
+    Pairing(TFLITE, ((2, 12), (99,)), ANY, BOTH, GOOGLE, False,
+            OLD_LIBRARY,
+            FERANICK, ABI),
+    Pairing(LITERT, ANY, ANY, BOTH, GOOGLE, False,
+            OLD_LIBRARY,
+            FERANICK, ABI + " (of TensorFlow's own run time, from which this one comes)"),
+    Pairing(TFLITE, ((2, 5), (2, 11)), ((3, 7), (3, 9)), (1,), GOOGLE, True,
+            "as Mendel Linux 5 ships it", "", "https://coral.ai/software/; " + ABI),
+    Pairing(TFLITE, ((2, 13), (2, 15)), ((3, 8), (3, 11)), (1,), ("16.0tf2.13.1",), True,
+            "seen with 2.13.1, 2.14.1 and 2.15.0", "", ABI),
+    Pairing(TFLITE, ((2, 17, 1), (2, 17, 1)), ((3, 11), (3, 11)), (1,), ("16.0tf2.17.1",), True,
+            "what Frigate ships", "", "Frigate 0.18, docker/main"),
+    Pairing(LITERT, ((2,), (2,)), ((3, 10), (3, 14)), BOTH, ("16.0tf2.19.1",), None,
+            "measured by one project on x86-64 over USB 3; others saw crashes with models that end "
+            "in TFLite_Detection_PostProcess, which edgecnn's do not",
+            "where it crashes, a venv of Python 3.11 with tflite-runtime 2.17.1, numpy<2 and "
+            "libedgetpu 16.0tf2.17.1", "onnxsim's benchmark, 2026; EdgeTPUOnModernRPIs, 2026"),
+    Pairing(LITERT, ((2,), (2,)), ((3, 10), (3, 14)), BOTH, ("",), True,
+            "every test of edgecnn runs on it", "", ".ci/run: make test, make test-matrix"),
+    Pairing(TFLITE, ((2, 14), (2, 14)), ((3, 9), (3, 11)), (1,), ("",), True,
+            "edgecnn's models give the same answers", "", "tests/test_converters_runtimes.py"),
+    Pairing(TFLITE, ((2, 5), (2, 9)), ((3, 7), (3, 9)), (1,), ("",), True,
+            "edgecnn's models give the same answers with 2.9.1; edgecnn itself needs Python 3.10",
+            "", "tests/test_converters_runtimes.py"),
+)  # fmt: skip
+"""The first row that fits holds: what never works, what was seen with an Edge TPU, then without."""
 
 
-NEWEST = f"pip install ai-edge-litert, and libedgetpu1-std 16.0tf2.19.1 of {RELEASES}"
-
-
-class Judgement(NamedTuple):
-    """What is known of a triple.
-
-    Attributes:
-        works: None where nothing is known.
-        why: in words.
-        cure: what to do, '' where there is nothing to do.
-        source: where that stands.
-    """
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of a combination; ``works`` is None where nothing, or not enough, is."""
 
     works: bool | None
     why: str
-    cure: str = ""
-    source: str = ""
+    cure: str
+    source: str
 
 
-def judge(architecture: str, python: str, numpy: str, runtime: str, library: str = "") -> Judgement:
-    """Whether a run time works there, with that numpy and that Edge TPU library.
+NOTHING_KNOWN = Verdict(None, "nobody told whether this combination works", UNKNOWN_CURE, "")
+
+
+def judge(python: str, numpy: str, runtime: str, version: str, libedgetpu: str = "") -> Verdict:
+    """What is known of a combination.
 
     Args:
-        architecture: of the programs: ``armv7l`` for a 32-bit system on a 64-bit kernel.
-        python: ``"3.11"`` or ``"3.11.2"``.
-        numpy: its version, '' where it is not installed yet.
-        runtime: name and version, ``"ai-edge-litert 2.3.0"``.
-        library: dpkg's version of libedgetpu, ``"16.0tf2.17.1-1.bookworm"``; '' for none.
+        python, numpy, version: as they name themselves, ``"3.11.2"``.
+        runtime: distribution.
+        libedgetpu: its package's version, ``"16.0tf2.17.1-1.bookworm"``; '' where there is none.
 
-    >>> judge("aarch64", "3.11", "2.4.6", "tflite-runtime 2.14.0").cure
-    "pip install 'numpy<2', or pip install ai-edge-litert"
+    >>> judge("3.11.2", "2.4.6", "tflite-runtime", "2.14.0").works
+    False
     """
-    name, _, version = runtime.partition(" ")
-    wheels = [w for w in WHEELS if w.name == name and _within(version, w.versions)]
-    fits = [w for w in wheels if architecture in w.architectures and _within(python, w.pythons)]
-    if not wheels:
-        return Judgement(None, f"{runtime} is not known to us", "pip install ai-edge-litert")
-    if not fits:
-        where = f"Python {python} on {architecture}"
-        return Judgement(
-            False, f"{runtime} has no wheel for {where}", _instead(architecture), wheels[0].source
-        )
-    if numpy and _numbers(numpy)[0] >= fits[0].numpy:
-        why = f"{runtime} was built for numpy {fits[0].numpy - 1}, and {numpy} is installed"
-        cure = f"pip install 'numpy<{fits[0].numpy}'"
-        if architecture in WIDE:
-            cure += ", or pip install ai-edge-litert"
-        return Judgement(False, why, cure, fits[0].source)
-    return _beside(name, version, library) if library else Judgement(True, "", "", fits[0].source)
+    library = libedgetpu.lower().partition("-")[0]
+    major = (_numbers(numpy) or (2,))[0]
+    for row in PAIRINGS:
+        if (
+            row.runtime == runtime
+            and _within(version, row.versions)
+            and _within(python, row.pythons)
+            and major in row.numpys
+            and (not row.libedgetpu or library in row.libedgetpu)
+        ):
+            return Verdict(row.works, row.why, row.cure, row.source)
+    return NOTHING_KNOWN
 
 
-def _beside(name: str, version: str, library: str) -> Judgement:
-    known = normalise(library)
-    both = f"{name} {version} with libedgetpu {known}"
-    cures = [
-        f"libedgetpu1-std {p.library} with {name} {version} ({RELEASES})"
-        for p in PAIRS
-        if p.works and p.runtime == name and _within(version, p.versions)
-    ]
-    for pair in PAIRS:
-        if (pair.runtime, pair.library) == (name, known) and _within(version, pair.versions):
-            if pair.works:
-                return Judgement(True, f"{both} is known to work", "", pair.source)
-            cure = f"install {cures[0]}" if cures else NEWEST
-            return Judgement(False, f"{both} is known to crash", cure, pair.source)
-    cure = f"known to work: {cures[0]}" if cures else ""
-    return Judgement(None, f"nothing is known of {both}", cure)
+def _within(version: str, bounds: tuple[Version, Version]) -> bool:
+    numbers = _numbers(version)
+    low, high = bounds
+    return numbers >= low and numbers[: len(high)] <= high
 
 
-def normalise(library: str) -> str:
-    """A library's version as :data:`LIBRARIES` has it: without epoch, case and Debian revision.
-
-    >>> normalise("16.0TF2.17.1-1.bookworm")
-    '16.0tf2.17.1'
-    """
-    text = library.lower().rpartition(":")[2]
-    found = re.match(r"\d+\.\d+(?:tf\d+(?:\.\d+)+)?", text)
-    return found.group() if found else text
-
-
-def installs(name: str, architecture: str, python: str) -> str:
-    """Name and version of the newest run time that there is a wheel for; the name where none is."""
-    for wheel in WHEELS:
-        fits = architecture in wheel.architectures and _within(python, wheel.pythons)
-        if wheel.name == name and fits:
-            return f"{name} {wheel.versions[1]}"
-    return name
-
-
-def _instead(architecture: str) -> str:
-    if architecture in WIDE:
-        return "pip install ai-edge-litert, on a system with Python 3.10 to 3.14"
-    return "install a 64-bit system, or one with Python 3.9 to 3.11 and tflite-runtime 2.14"
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"\d+", version))) or (0,)
-
-
-def _within(version: str, limits: tuple[str, str]) -> bool:
-    numbers, (low, high) = _numbers(version), map(_numbers, limits)
-    return low <= numbers and numbers[: len(high)] <= high
+def _numbers(version: str) -> Version:
+    """``"2.5.0.post1"`` to ``(2, 5, 0)``; empty where it begins with no number."""
+    numbers = []
+    for part in version.split("."):
+        if not part.isdecimal():
+            break
+        numbers.append(int(part))
+    return tuple(numbers)

@@ -1,34 +1,34 @@
-"""The emulated arm64 board of our own tests: ``make board-up``.
-
-``qemu-system-aarch64 -M virt -cpu cortex-a72``, with Debian, systemd, sshd and a ``/dev/video0``.
-"""
+"""The emulated board of the tests: ``qemu-system-aarch64 -M virt -cpu cortex-a72``."""
 
 from devices import board as b
 
 BOARD = b.Board(
     name="virtual",
-    title="virtual arm64 board (qemu)",
+    title="Emulated arm64 board (qemu)",
     architectures=("aarch64",),
     cpu="Arm Cortex-A72, emulated",
+    instructions=b.ARMV8_0,
+    dot_products=False,
     cores=2,
-    level=b.ARMV8_0[0],
-    instructions=b.ARMV8_0[1],
     memory_mb=(2048,),
     threads=2,
-    systems=("Debian 12 (bookworm)",),
-    pythons=("3.11",),
+    buses=(),
+    accelerators=(),
+    libedgetpu="",
+    systems=("Debian 12 (bookworm)", "Debian 13 (trixie)"),
+    pythons=b.RASPBERRY_PI_PYTHONS,
+    runtime=b.LITERT,
+    cameras=("v4l2",),
     compatible="linux,dummy-virt",
-    emulated=True,
     traps=(
-        b.Trap("its times say nothing of a real board's", "measure speed on the board itself"),
-        b.Trap(
-            "with -cpu max XNNPACK takes SME kernels, and int8 answers are wrong",
-            "-cpu cortex-a72 or cortex-a76",
-        ),
+        b.Trap("its speed is the emulator's", "never compare its times with a board's"),
+        b.Trap("-cpu max: ai-edge-litert 2.3 computes wrong answers with emulated SME",
+               "-cpu cortex-a72 or cortex-a76; the bundle's self-test finds it"),
     ),
     sources=(
-        "qemu, hw/arm/virt.c: compatible linux,dummy-virt",
         "https://www.qemu.org/docs/master/system/arm/virt.html",
+        "qemu, hw/arm/virt.c: compatible linux,dummy-virt",
+        b.CORE_MANUALS,
         b.LITERT_WHEELS,
     ),
-)
+)  # fmt: skip

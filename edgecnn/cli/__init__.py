@@ -12,6 +12,7 @@ from edgecnn import __version__
 from edgecnn.errors import EdgeCNNError
 
 COMMANDS = {
+    "data": "data",
     "train": "train",
     "convert": "convert",
     "autopsy": "autopsy",
@@ -19,6 +20,9 @@ COMMANDS = {
     "evaluate": "evaluate",
     "bench": "bench",
     "inspect": "inspect",
+    "networks": "networks",
+    "compare": "compare",
+    "robustness": "robustness",
     "preflight": "preflight",
     "compile": "compile",
     "enroll": "enroll",
@@ -27,6 +31,12 @@ COMMANDS = {
     "camera": "camera",
     "prune": "prune",
     "doctor": "doctor",
+    "deploy": "deploy",
+    "status": "status",
+    "rollback": "rollback",
+    "promote": "promote",
+    "undeploy": "undeploy",
+    "sign": "sign",
     "demo": "demo",
 }
 """Command to module in ``edgecnn/cli``, in the order of the help; the module has ``command``."""
