@@ -29,6 +29,8 @@ FAULTS = (
     (r"Host key verification failed",
      "its host key is not known here",
      "log in once by ssh {login} and compare it, or --accept-new"),
+    (r"bad permissions", "others may read the private key, so ssh does not use it",
+     "chmod 600 that file"),
     (r"Load key", "the key cannot be read",
      "name another by --identity"),
     (r"Permission denied|Too many authentication failures",

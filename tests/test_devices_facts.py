@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +275,17 @@ def test_a_release_that_was_deployed_answers_for_a_python_without_edgecnn(
     assert facts.interpreter() is None
     release.chmod(0o755)
     assert facts.interpreter() == str(release)
+
+
+def test_the_clock_is_read_when_all_else_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: list[float] = []
+
+    def slow(child: object) -> dict[str, Any]:
+        time.sleep(0.05)
+        ends.append(time.time())
+        return {}
+
+    monkeypatch.setattr(facts, "interpreter", lambda: sys.executable)
+    monkeypatch.setattr(facts, "start", lambda *_: None)
+    monkeypatch.setattr(facts, "finish", slow)
+    assert facts.gather()["clock"]["unix_s"] >= ends[-1]

@@ -142,3 +142,11 @@ def test_a_key_that_is_none(server: ssh_server.Server, doctor: Run, tmp_path: Pa
     (tmp_path / "note").chmod(0o600)
     line = one_line(doctor(server.host, "--identity", tmp_path / "note", "--accept-new"))
     assert "the key cannot be read" in line and "--identity" in line
+
+
+def test_a_key_that_others_may_read(server: ssh_server.Server, doctor: Run, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(server.key.read_bytes())
+    key.chmod(0o644)
+    line = one_line(doctor(server.host, "--identity", key, "--accept-new"))
+    assert "others may read" in line and "chmod 600" in line
