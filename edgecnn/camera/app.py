@@ -19,6 +19,7 @@ from edgecnn.camera.pace import Pace
 from edgecnn.camera.pipeline import Sink, Stats, load, run
 from edgecnn.camera.sources import Mode, Newest, Source, open_source
 from edgecnn.camera.sources.ahead import Ahead
+from edgecnn.camera.status import Status
 from edgecnn.camera.veil import Veil
 from edgecnn.errors import CameraError, DataError, StorageError
 from edgecnn.faces.cohort import Cohort
@@ -50,6 +51,7 @@ class Outputs:
         events_max_bytes, events_keep: see :class:`edgecnn.events.jsonl.JsonLines`.
         receivers: who gets events over the network.
         metrics: ``PORT`` of the loopback, or ``HOST:PORT``, where Prometheus may ask.
+        status: how the run does, replaced every other second; see :mod:`edgecnn.camera.status`.
     """
 
     video: Path | None = None
@@ -60,6 +62,7 @@ class Outputs:
     events_keep: int = 5
     receivers: Receivers | None = None
     metrics: str | None = None
+    status: Path | None = None
 
 
 def watch(
@@ -105,7 +108,8 @@ def watch(
         MissingExtra: this OpenCV has no window, or a package for an output is not installed.
     """
     stop, note = stop or threading.Event(), _safely(note)
-    written = [Path(p).resolve() for p in (outputs.video, outputs.events, outputs.tape) if p]
+    files = (outputs.video, outputs.events, outputs.tape, outputs.status)
+    written = [Path(p).resolve() for p in files if p]
     if Path(source).resolve() in written:
         raise StorageError(f"expected another output than the source {source}: name a new file")
     checked = Bundle(bundle)
@@ -138,6 +142,8 @@ def watch(
         # A tape is to hold what the camera saw.
         adapts = opened.live and not full_rate and outputs.tape is None
         pace = Pace(Motion(), Governor(note=note)) if adapts else None
+        if outputs.status is not None:
+            stack.enter_context(Status(outputs.status, checked, opened, stats, note))
         run(
             opened,
             recogniser,

@@ -65,6 +65,12 @@ if TYPE_CHECKING:
     metavar="[HOST:]PORT",
     help="Answer Prometheus there, at /metrics; without a HOST, on this machine alone.",
 )
+@click.option(
+    "--status",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Replace this JSON file every 2 s: frames, rate, latency, temperature, whether the source "
+    "is there.",
+)
 @click.option("--window", is_flag=True, help="Show the picture; q ends. Needs opencv-python.")
 @blur_option
 @click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
@@ -86,6 +92,7 @@ def command(
     events_keep: int,
     receivers: Receivers | None,
     metrics: str | None,
+    status: Path | None,
     window: bool,
     blur_unknown: bool,
     max_frames: int | None,
@@ -132,6 +139,7 @@ def command(
         events_keep=events_keep,
         receivers=receivers,
         metrics=metrics,
+        status=status,
     )
 
     def note(line: str) -> None:
