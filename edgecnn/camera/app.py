@@ -17,6 +17,7 @@ from edgecnn.camera.guard import Guard
 from edgecnn.camera.motion import Motion
 from edgecnn.camera.pace import Pace
 from edgecnn.camera.pipeline import Sink, Stats, load, run
+from edgecnn.camera.shadow import Shadow, Wanted, plan
 from edgecnn.camera.sources import Mode, Newest, Source, open_source
 from edgecnn.camera.sources.ahead import Ahead
 from edgecnn.camera.status import Status
@@ -83,6 +84,7 @@ def watch(
     stats: Stats | None = None,
     note: Callable[[str], object] | None = None,
     more: Sequence[Sink] = (),
+    shadow: Wanted | None = None,
 ) -> Stats:
     """Recognise what a source shows until it ends, ``stop`` is set or ``max_frames`` are done.
 
@@ -98,6 +100,8 @@ def watch(
         stats: counted into; see :func:`edgecnn.camera.pipeline.run`.
         note: takes a line that the user should read, but that is no error.
         more: further sinks, such as the web page's; closed with the others.
+        shadow: a second bundle that sees the same frames and is compared; see
+            :mod:`edgecnn.camera.shadow`.
 
     Raises:
         BundleError, ModelError, GalleryError: nothing can be recognised with these files.
@@ -123,6 +127,7 @@ def watch(
             "expected --blur-unknown without --record: a tape holds faces as they are, to give the "
             "same again; leave one of them out, or record with --out-video"
         )
+    planned = plan(checked, gallery, shadow, key) if shadow else None
     recogniser = load(checked, gallery, threads, strangers, missed, key)
     nobody = checked.manifest.task == "faces" and gallery is None and not checked.gallery.exists()
     if nobody:
@@ -139,11 +144,19 @@ def watch(
         made = _sinks(outputs, opened, stop, lambda: _known(checked, gallery, key), note)
         for sink in chain(made, more):
             sinks.append(stack.enter_context(closing(sink)))
+        beside = None
+        if planned is not None:
+            rates = {"threads": threads, "strangers": strangers, "missed": missed}
+            beside = Shadow(planned, stats, stop, opened.live, note, **rates)
+            sinks.append(stack.enter_context(closing(beside)))
+            stack.callback(lambda: setattr(stats, "shadow", beside.report()))
         # A tape is to hold what the camera saw.
         adapts = opened.live and not full_rate and outputs.tape is None
         pace = Pace(Motion(), Governor(note=note)) if adapts else None
         if outputs.status is not None:
-            stack.enter_context(Status(outputs.status, checked, opened, stats, note))
+            compared = beside.report if beside else (lambda: None)
+            told = Status(outputs.status, checked, opened, stats, note, shadow=compared)
+            stack.enter_context(told)
         run(
             opened,
             recogniser,
