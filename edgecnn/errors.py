@@ -10,6 +10,7 @@
     ├── CameraError       (OSError)              no camera, or one that stopped
     ├── TrainingError     (RuntimeError)         a training that cannot go on
     ├── ConversionError   (RuntimeError)         the converter failed, or accuracy was lost
+    ├── DeployError       (RuntimeError)         a board that is not reached, or does not take it
     ├── StorageError      (OSError)              disk full, not writable, exists already
     └── MissingExtra      (ModuleNotFoundError)  an optional package is not installed
 
@@ -53,6 +54,10 @@ class TrainingError(EdgeCNNError, RuntimeError):
 
 class ConversionError(EdgeCNNError, RuntimeError):
     """The conversion failed, or lost more accuracy than allowed."""
+
+
+class DeployError(EdgeCNNError, RuntimeError):
+    """A board could not be reached, or does not take what it was sent."""
 
 
 class StorageError(EdgeCNNError, OSError):

@@ -27,6 +27,12 @@ COMMANDS = {
     "camera": "camera",
     "prune": "prune",
     "doctor": "doctor",
+    "deploy": "deploy",
+    "status": "status",
+    "rollback": "rollback",
+    "promote": "promote",
+    "undeploy": "undeploy",
+    "sign": "sign",
     "demo": "demo",
 }
 """Command to module in ``edgecnn/cli``, in the order of the help; the module has ``command``."""

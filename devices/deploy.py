@@ -1,0 +1,236 @@
+"""From a bundle on the workstation to a camera that runs on boards.
+
+A board is greeted, gets the files that it lacks into its store, stages the release beside the one
+that runs, and switches to it; it goes back by itself where the new one does not become healthy.
+Whatever is cut off on the way, the board runs what it ran, and the next deploy goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from devices import fleet
+from devices.fleet import HALF, Board, Outcome
+from devices.hosts import Host
+from devices.meet import half, install, meet, own
+from devices.release import Release, bundle_files, extras_for, make
+from devices.send import check_space, send
+from devices.target import Target
+from devices.wheelhouse import gather
+from edgecnn.errors import DeployError, EdgeCNNError
+
+STAGE_S = 900
+"""An environment of about 200 MB on the card of the slowest board, and its self-test."""
+
+SLACK_S = 120
+"""Beyond the time that a camera has to become healthy: stopping the old one, going back."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a deploy is to do.
+
+    Attributes:
+        bundle: the folder.
+        camera: arguments of ``edgecnn camera`` after the bundle.
+        owner: the line of ``allowed_signers`` for boards that have no owner yet, '' for none.
+        shadow: run it beside what runs, instead of in its place.
+        canary: how many boards go first; 0: all at once.
+        watch_s: how long these have to stay healthy.
+        health_s: how long a camera may take to become healthy.
+        keep: how many releases stay on a board.
+        fresh: look for newer wheels.
+        dry_run: change nothing.
+        cache: of wheels; the usual one where None.
+    """
+
+    bundle: Path
+    camera: Sequence[str] = ()
+    owner: str = ""
+    shadow: bool = False
+    canary: int = 0
+    watch_s: float = 60
+    health_s: float = 60
+    keep: int = 3
+    fresh: bool = False
+    dry_run: bool = False
+    cache: Path | None = None
+
+
+@dataclass
+class Deploy:
+    """One deploy to any number of boards; what boards have in common is made once.
+
+    Raises:
+        BundleError: the bundle is not whole.
+    """
+
+    plan: Plan
+    tell: Callable[[str, str], object] = lambda name, text: None
+    _files: Mapping[str, Path] = field(init=False)
+    _wheels: dict[Target, Mapping[str, Path] | EdgeCNNError] = field(default_factory=dict)
+    _lock: threading.Lock | None = None
+    _sick: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._files = bundle_files(self.plan.bundle)
+
+    def steps(self, hosts: Sequence[Host]) -> list[fleet.Step]:
+        """What :func:`devices.fleet.run` is to do."""
+        names = [host.name for host in hosts]
+        first = names[: self.plan.canary] if not self.plan.dry_run else []
+        rest = names[len(first) :]
+        if not first:
+            return [("deploy", rest, self.board)]
+        return [
+            ("deploy to the first boards", first, self._first),
+            ("watch them", first, self._watch),
+            ("deploy to the others", rest, self._others),
+        ]
+
+    def _first(self, board: Board) -> Outcome:
+        try:
+            return self.board(board)
+        except EdgeCNNError:
+            self._sick.append(board.host.name)
+            raise
+
+    def _watch(self, board: Board) -> None:
+        try:
+            watch(board, self.plan.watch_s)
+        except EdgeCNNError:
+            self._sick.append(board.host.name)
+            raise
+
+    def _others(self, board: Board) -> Outcome:
+        if self._sick:
+            raise DeployError(
+                f"not begun, since {', '.join(sorted(self._sick))} did not stay healthy: see what "
+                "edgecnn status says of it"
+            )
+        return self.board(board)
+
+    def board(self, board: Board) -> Outcome:
+        """Deploy to one board.
+
+        Raises:
+            EdgeCNNError: it does not take it, or went back; it runs what it ran before.
+        """
+        begun = time.monotonic()
+        release = self.release(board)
+        if self.plan.dry_run:
+            return preview(board, release)
+        install(board)
+        if self.plan.owner:
+            own(board, self.plan.owner)
+        known = board.ask("missing", stdin=release.text)
+        if known["id"] != release.id:
+            raise DeployError(
+                f"the board calls {known['id']} what is {release.id} here: its board.py is of "
+                "another version: deploy with the newer edgecnn"
+            )
+        if self._unchanged(board, known, release):
+            return Outcome("unchanged", f"release {release.id}", {"release": release.id})
+        sent = send(board, release, known["missing"], known["free_mb"])
+        if not known["staged"]:
+            self.tell(board.host.name, f"{sent / 1e6:.1f} MB sent, staging")
+            board.ask("stage", stdin=release.text, timeout_s=STAGE_S)
+        self.tell(board.host.name, "staged, starting")
+        self._start(board, release)
+        took = time.monotonic() - begun
+        how = "beside the one that runs" if self.plan.shadow else "healthy"
+        told = f"release {release.id} {how}, {sent / 1e6:.1f} MB sent, {took:.0f} s"
+        facts = {"release": release.id, "sent_bytes": sent, "seconds": round(took, 1)}
+        return Outcome("done", told, facts)
+
+    def _start(self, board: Board, release: Release) -> None:
+        if self.plan.shadow:
+            board.ask("shadow", release.id, timeout_s=SLACK_S)
+            return
+        options = ("--health-s", f"{self.plan.health_s:g}", "--keep", str(self.plan.keep))
+        board.ask("activate", release.id, *options, timeout_s=2 * self.plan.health_s + SLACK_S)
+
+    def _unchanged(self, board: Board, known: Mapping[str, Any], release: Release) -> bool:
+        """Whether the board does already what it is to do."""
+        if not known["staged"] or (known["current"] != release.id and not self.plan.shadow):
+            return False
+        status = board.ask("status")
+        if self.plan.shadow:
+            return bool(status["shadow"] == release.id)
+        return bool(status["good"] == release.id and status["service"] == "active")
+
+    def release(self, board: Board) -> Release:
+        """Greet a board, and make the release for it.
+
+        Raises:
+            DeployError: there can be none; nothing was changed.
+        """
+        target = meet(board)
+        wheels = self._gathered(target)
+        memory_mb = int(board.greeting["memory_mb"])
+        return make(target, wheels, self._files, self.plan.camera, memory_mb)
+
+    def _gathered(self, target: Target) -> Mapping[str, Path]:
+        """The wheels for a kind of board; the first of them fetches, the others wait for it."""
+        self._lock = self._lock or threading.Lock()
+        with self._lock:
+            if target not in self._wheels:
+                try:
+                    extras = extras_for(self.plan.camera)
+                    self._wheels[target] = gather(target, extras, self.plan.cache, self.plan.fresh)
+                except EdgeCNNError as e:
+                    self._wheels[target] = e
+        found = self._wheels[target]
+        if isinstance(found, EdgeCNNError):
+            raise found
+        return found
+
+
+def preview(board: Board, release: Release) -> Outcome:
+    """What a deploy would send and do; nothing is changed.
+
+    The board's half runs from standard input where it is not installed, or is another version.
+    """
+    ours = hashlib.sha256(half()).hexdigest()
+    script = [HALF] if board.greeting["half"] == ours else ["-c", half().decode()]
+    known = board.answer([board.host.python, *script, "missing"], release.text)
+    missing = [release.files[digest] for digest in known["missing"]]
+    size = sum(path.stat().st_size for path in missing)
+    facts = {"release": release.id, "sent_bytes": size, "files": sorted(p.name for p in missing)}
+    if known["current"] == release.id:
+        return Outcome("plan", f"release {release.id} is there already: nothing to do", facts)
+    check_space(size, known["free_mb"])
+    told = (
+        f"would send {len(missing)} files, {size / 1e6:.1f} MB, then stage release {release.id} "
+        f"and switch to it from {known['current'] or 'none'}"
+    )
+    return Outcome("plan", told, facts)
+
+
+def watch(board: Board, seconds: float, every_s: float = 5) -> None:
+    """See a board stay healthy for a while.
+
+    Raises:
+        DeployError: it did not.
+    """
+    end = time.monotonic() + seconds
+    frames = -1
+    while True:
+        status = board.ask("status")
+        camera = status["status"] or {}
+        if status["service"] != "active" or status["current"] != status["good"]:
+            raise DeployError(f"it did not stay healthy: the camera is {status['service']}")
+        grown = camera.get("frames", 0)
+        if grown <= frames:
+            raise DeployError("it did not stay healthy: no new frames: is its camera there?")
+        frames = grown
+        left = end - time.monotonic()
+        if left <= 0:
+            return
+        time.sleep(min(every_s, max(left, 2.5)))
