@@ -1,4 +1,4 @@
-"""What a shadow costs the camera loop: ``make bench-shadow``. Prints the table of ``docs/shadow.md``.
+"""What a shadow costs the camera loop: ``make bench-shadow`` prints ``docs/shadow.md``'s table.
 
 The shipped models, threads as on a board (one a processor, at most four), one face, beside a second
 copy of themselves. Runs with and without the shadow take turns, so that whatever else the machine

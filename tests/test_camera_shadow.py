@@ -297,6 +297,10 @@ def test_another_task_and_options_without_a_shadow_are_refused(
     source = ("--source", visit / "visit.avi")
     assert run(visit / "old", *source, "--shadow-pictures", tmp_path) == 2
     assert "need --shadow" in capsys.readouterr().err
+    pictures = ("--shadow", ASSETS, "--shadow-pictures", tmp_path / "p", "--blur-unknown")
+    assert run(visit / "old", *source, *pictures) == 2
+    assert "without --shadow-pictures" in capsys.readouterr().err
+    assert not (tmp_path / "p").exists()
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,8 @@ def watch(
     Raises:
         BundleError, ModelError, GalleryError: nothing can be recognised with these files.
         DataError: such a share of strangers cannot be known with this bundle, or faces are to be
-            blurred with one that finds none, or on a tape.
+            blurred with one that finds none, on a tape or in a shadow's pictures, or the shadow
+            is of another task.
         CameraError: the source cannot be opened, ``mode`` is not for its kind, or it hangs.
         StorageError: an output cannot be written, or is the source.
         MissingExtra: this OpenCV has no window, or a package for an output is not installed.
@@ -127,6 +128,11 @@ def watch(
             "expected --blur-unknown without --record: a tape holds faces as they are, to give the "
             "same again; leave one of them out, or record with --out-video"
         )
+    if blur_unknown and shadow is not None and shadow.pictures:
+        raise DataError(
+            "expected --blur-unknown without --shadow-pictures: these show faces that the old "
+            "model does not find, and so does not blur; leave one of them out"
+        )
     planned = plan(checked, gallery, shadow, key) if shadow else None
     recogniser = load(checked, gallery, threads, strangers, missed, key)
     nobody = checked.manifest.task == "faces" and gallery is None and not checked.gallery.exists()
@@ -146,8 +152,16 @@ def watch(
             sinks.append(stack.enter_context(closing(sink)))
         beside = None
         if planned is not None:
-            rates = {"threads": threads, "strangers": strangers, "missed": missed}
-            beside = Shadow(planned, stats, stop, opened.live, note, **rates)
+            beside = Shadow(
+                planned,
+                stats,
+                stop,
+                opened.live,
+                note,
+                threads=threads,
+                strangers=strangers,
+                missed=missed,
+            )
             sinks.append(stack.enter_context(closing(beside)))
             stack.callback(lambda: setattr(stats, "shadow", beside.report()))
         # A tape is to hold what the camera saw.

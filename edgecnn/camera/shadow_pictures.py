@@ -1,7 +1,7 @@
 """Pictures of what two models see otherwise, each as it draws the frame, side by side.
 
 Faces and names stand in them, so they are made when asked for alone, and their owner alone can read
-them. Where unknown faces are blurred, they are here, too.
+them.
 """
 
 from __future__ import annotations
