@@ -55,7 +55,7 @@ def plot(results: Mapping[str, Mapping[str, Any]]) -> bytes:
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.25)
     if stages:
-        axes.legend(loc="lower right", frameon=False, ncols=len(stages), fontsize=8)
+        figure.legend(loc="outside upper center", frameon=False, ncols=len(stages), fontsize=8)
     if emulated:
         figure.supxlabel(
             f"emulated, so that nothing is said of their speed: {', '.join(emulated)}", size=8
