@@ -258,3 +258,17 @@ def test_what_never_reached_the_disk_is_said_at_the_end(
     until(lambda: notes, "the first failure")
     delivery.close()
     assert "refused 0 events in all, lost 2" in notes[-1]
+
+
+def test_the_end_of_a_run_tries_a_receiver_that_was_away_once_more(
+    tmp_path: Path, receiver: Receiver, notes: list[str]
+) -> None:
+    receiver.away = True
+    queue = DiskQueue(tmp_path / "q.queue.sqlite", 1000)
+    delivery = Delivery("test", queue, receiver.send, notes.append, first_wait_s=600)
+    delivery.offer([{"n": 1}, {"n": 2}])
+    until(lambda: delivery.failures == 1, "the first attempt")
+    receiver.away = False
+    delivery.close()
+    assert receiver.got == [1, 2]
+    assert not any("for the next run" in note for note in notes)

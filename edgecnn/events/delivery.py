@@ -225,6 +225,10 @@ class Delivery:
             return not more
 
     def _pause(self, seconds: float) -> bool:
-        """Wait; true, and at once, where the run ends."""
+        """Wait before the next attempt, which comes at once where the run ends meanwhile; true
+        where it had ended before: that attempt was the last."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._ending, seconds)
+            if not self._ending:
+                self._changed.wait_for(lambda: self._ending, seconds)
+                return False
+            return True
