@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-matrix test-mediapipe test-runtimes test-camera lint format bench bench-peers bench-networks bench-camera bench-shadow bench-web soak wheel clean bench-quantisers
+.PHONY: help install demo deploy test test-fast test-matrix test-mediapipe test-runtimes test-camera lint format bench bench-peers bench-networks bench-camera bench-shadow bench-web soak wheel clean bench-quantisers
 
 help: ## Show this help
 	@echo "make VERB [PYTHON=python3] [VENV=.venv]"
@@ -30,6 +30,10 @@ $(STAMP): pyproject.toml
 
 demo: install ## Train, convert, enrol and recognise on built-in pictures (OUT=demo-out)
 	$(BIN)/edgecnn demo --out $(OUT)
+
+deploy: install ## Run BUNDLE on a board (BOARD=raspberry-pi-5 HOST=pi@192.168.1.20 BUNDLE=my-bundle)
+	@test -n "$(HOST)" || { echo "make: say where: make deploy BOARD=raspberry-pi-5 HOST=pi@192.168.1.20" >&2; exit 2; }
+	$(BIN)/edgecnn deploy $(or $(BUNDLE),edgecnn/assets) $(HOST) $(if $(BOARD),--board $(BOARD)) $(ARGS)
 
 test: install ## Run all tests (ARGS="-k gallery" narrows them)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)

@@ -18,9 +18,9 @@ from typing import Any
 from devices import fleet
 from devices.fleet import HALF, Board, Outcome
 from devices.hosts import Host
-from devices.meet import half, install, meet, own
+from devices.meet import examine, half, install, meet, own
 from devices.release import Release, bundle_files, extras_for, make
-from devices.send import check_space, send
+from devices.send import check_space, send, send_people
 from devices.target import Target
 from devices.wheelhouse import gather
 from edgecnn.errors import DeployError, EdgeCNNError
@@ -137,6 +137,8 @@ class Deploy:
             )
         if self._unchanged(board, known, release):
             return Outcome("unchanged", f"release {release.id}", {"release": release.id})
+        if known["current"] is None:
+            examine(board)
         sent = send(board, release, known["missing"], known["free_mb"])
         if not known["staged"]:
             self.tell(board.host.name, f"{sent / 1e6:.1f} MB sent, staging")
@@ -144,8 +146,8 @@ class Deploy:
         self.tell(board.host.name, "staged, starting")
         self._start(board, release)
         took = time.monotonic() - begun
-        how = "beside the one that runs" if self.plan.shadow else "healthy"
-        told = f"release {release.id} {how}, {sent / 1e6:.1f} MB sent, {took:.0f} s"
+        how = "runs beside the current one" if self.plan.shadow else "runs, healthy"
+        told = f"release {release.id} {how}; {sent / 1e6:.1f} MB sent, {took:.0f} s"
         facts = {"release": release.id, "sent_bytes": sent, "seconds": round(took, 1)}
         return Outcome("done", told, facts)
 
@@ -153,6 +155,8 @@ class Deploy:
         if self.plan.shadow:
             board.ask("shadow", release.id, timeout_s=SLACK_S)
             return
+        if send_people(board, self.plan.bundle):
+            self.tell(board.host.name, "the people enrolled in the bundle are there now")
         options = ("--health-s", f"{self.plan.health_s:g}", "--keep", str(self.plan.keep))
         board.ask("activate", release.id, *options, timeout_s=2 * self.plan.health_s + SLACK_S)
 
@@ -200,6 +204,8 @@ def preview(board: Board, release: Release) -> Outcome:
     ours = hashlib.sha256(half()).hexdigest()
     script = [HALF] if board.greeting["half"] == ours else ["-c", half().decode()]
     known = board.answer([board.host.python, *script, "missing"], release.text)
+    if known["current"] is None:
+        examine(board)
     missing = [release.files[digest] for digest in known["missing"]]
     size = sum(path.stat().st_size for path in missing)
     facts = {"release": release.id, "sent_bytes": size, "files": sorted(p.name for p in missing)}

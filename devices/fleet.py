@@ -28,6 +28,10 @@ HALF = "/opt/edgecnn/board.py"
 """The board's half of a deploy, on the board."""
 
 CONNECT_S = 15
+WELCOME_S = 60
+"""For the first words of a board, and again until it lets us in: it may be busy."""
+
+ANSWER_S = 120
 KEEP_ALIVE_S = 10
 SILENT_S = 40
 """How long a board may leave unanswered what was sent, before the connection counts as broken."""
@@ -65,7 +69,11 @@ class Board:
     greeting: dict[str, Any] = field(default_factory=dict)
 
     def run(
-        self, command: Sequence[str], stdin: str = "", root: bool = True, timeout_s: float = 60
+        self,
+        command: Sequence[str],
+        stdin: str = "",
+        root: bool = True,
+        timeout_s: float = ANSWER_S,
     ) -> tuple[bool, list[str], list[str]]:
         """Run a command there: whether it ended with 0, and its lines of output and complaint.
 
@@ -98,7 +106,7 @@ class Board:
         transport = self.link.connector.client.get_transport()
         return transport is None or not transport.is_active()
 
-    def ask(self, verb: str, *arguments: str, stdin: str = "", timeout_s: float = 60) -> Any:
+    def ask(self, verb: str, *arguments: str, stdin: str = "", timeout_s: float = ANSWER_S) -> Any:
         """Have the board's half do something; its answer.
 
         Raises:
@@ -106,7 +114,7 @@ class Board:
         """
         return self.answer([self.host.python, HALF, verb, *arguments], stdin, timeout_s)
 
-    def answer(self, command: Sequence[str], stdin: str = "", timeout_s: float = 60) -> Any:
+    def answer(self, command: Sequence[str], stdin: str = "", timeout_s: float = ANSWER_S) -> Any:
         """The last line that a command prints, which is JSON.
 
         Raises:
@@ -246,9 +254,11 @@ def run(
     for board in boards.values():
         _watch_over(board)
 
-    def take(state: State, host: Link, step: Callable[[Board], Outcome | None]) -> bool:
+    def take(
+        state: State, host: Link, names: Sequence[str], step: Callable[[Board], Outcome | None]
+    ) -> bool:
         known = outcomes.get(host.name)
-        if known is None or known.state != "failed":
+        if host.name in names and (known is None or known.state != "failed"):
             try:
                 outcome = step(boards[host.name])
             except EdgeCNNError as e:
@@ -257,9 +267,10 @@ def run(
                 settle(host.name, outcome)
         return True
 
+    # Each step is there for every board: the order of one board's steps is the only one that
+    # pyinfra promises, and so none begins before the one before it has ended everywhere.
     for title, names, step in steps:
-        links = [boards[name].link for name in names if name in boards]
-        add_op(state, python.call, name=title, function=take, step=step, host=links)
+        add_op(state, python.call, name=title, function=take, names=names, step=step)
     try:
         run_ops(state)
     finally:
@@ -273,6 +284,7 @@ def _ssh(host: Host, accept_new: bool, known_hosts: Path | None) -> dict[str, An
     """What pyinfra has to know to reach a board."""
     return {
         "ssh_hostname": host.address,
+        "ssh_paramiko_connect_kwargs": {"banner_timeout": WELCOME_S, "auth_timeout": WELCOME_S},
         "ssh_strict_host_key_checking": "accept-new" if accept_new else "yes",
         **({"ssh_user": host.user} if host.user else {}),
         **({"ssh_port": host.port} if host.port else {}),
@@ -309,8 +321,10 @@ REFUSALS = (
         "No authentication methods",
         "there is no key for {user}: ssh-keygen -t ed25519 && ssh-copy-id {to}, or name --identity",
     ),
-    ("refused", "nothing answers ssh there: sudo systemctl enable --now ssh on the board"),
-    ("Could not connect", "it is not reached: is it on, and in this network?"),
+    (
+        "Could not connect",
+        "it is not reached: is it on, in this network, with ssh (sudo systemctl enable --now ssh)?",
+    ),
     ("", "ssh does not get through: ssh {to} tells more"),
 )  # fmt: skip
 """What pyinfra says when it is not let in, to what to do; the first that fits."""

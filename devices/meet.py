@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from devices import fleet, greet
+from devices import facts, fleet, greet, onboard
 from devices import get as get_board
+from devices.doctor import judge
+from devices.finding import DEPLOY
 from devices.fleet import HALF, Board
 from devices.hosts import Host
 from devices.target import Target
 from edgecnn.errors import DeployError
-
-ONBOARD = Path(__file__).parent / "onboard.py"
-"""The board's half, which is sent to ``/opt/edgecnn/board.py``."""
 
 INSTALL = f"""
 set -e
@@ -52,6 +52,20 @@ def meet(board: Board) -> Target:
     return Target(board.greeting["architecture"], board.greeting["python"], (major, minor))
 
 
+def examine(board: Board) -> None:
+    """Have the doctor look at a board that nothing runs on yet.
+
+    Raises:
+        DeployError: something stands in the way of a deploy.
+    """
+    script = Path(facts.__file__).read_text("utf-8")
+    _, lines, complaints = board.run([board.host.python, "-"], script, root=False, timeout_s=300)
+    found = fleet.read_answer(lines, complaints)
+    for finding in judge(found, remote=True, now_s=time.time()):
+        if finding.state == "problem" and DEPLOY in finding.blocks:
+            raise DeployError(f"{finding.topic}: {finding.found}: {finding.cure}")
+
+
 def check_kind(host: Host, greeting: Mapping[str, Any]) -> None:
     """Raise where a board is not the one of :data:`devices.BOARDS` that ``host`` names.
 
@@ -76,7 +90,7 @@ def check_kind(host: Host, greeting: Mapping[str, Any]) -> None:
 
 def half() -> bytes:
     """The board's half of a deploy."""
-    return ONBOARD.read_bytes()
+    return onboard.packed()
 
 
 def install(board: Board) -> None:

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-from importlib import metadata
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy
 import pytest
 
-from devices import probe as probe_module
-from devices.probe import RUN_TIMES, Finding, probe, works
+from devices import doctor, doctor_packages
+from devices.doctor_packages import RUN_TIMES
+from devices.finding import RECOGNITION, Finding, works
 from edgecnn import __version__
-from edgecnn.cli import main
+from edgecnn.errors import DeployError
 from edgecnn.runtime.interpreter import RUNTIMES
 
-
-def doctor(*arguments: str) -> int:
-    """The exit code of ``edgecnn doctor``."""
-    try:
-        main(["doctor", *arguments])
-    except SystemExit as e:
-        return int(e.code or 0)
-    return 0
+Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
 def here() -> dict[str, Finding]:
-    return {f.topic: f for f in probe()}
+    return {f.topic: f for f in doctor.judge(doctor.here())}
 
 
 def test_says_what_is_installed(here: dict[str, Finding]) -> None:
@@ -50,7 +41,7 @@ def test_each_problem_comes_with_what_to_do(here: dict[str, Finding]) -> None:
 
 
 def test_recognition_works_here(here: dict[str, Finding]) -> None:
-    assert works(list(here.values())), here
+    assert works(here.values()), here
     assert "self-test passed" in here["run time"].found
 
 
@@ -58,16 +49,9 @@ def test_knows_the_run_times_that_the_app_knows() -> None:
     assert tuple(RUN_TIMES) == RUNTIMES
 
 
-def test_loads_nothing_heavy_itself(root: Path) -> None:
-    code = "import sys, devices.probe; print({'numpy', 'cv2', 'tensorflow'} & set(sys.modules))"
-    run = [sys.executable, "-c", code]
-    done = subprocess.run(run, cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
-
-
 FINE = Finding("python", "ok", "3.11")
-BROKEN = Finding("run time", "problem", "none", "pip install ai-edge-litert", needed=True)
-UNWANTED = Finding("disk", "problem", "5 MB free", "df -h")
+BROKEN = Finding("run time", "problem", "none", "pip install ai-edge-litert", (RECOGNITION,))
+UNWANTED = Finding("disk", "problem", "5 MB free", "df -h", ("deploy",))
 
 
 @pytest.mark.parametrize(
@@ -75,62 +59,56 @@ UNWANTED = Finding("disk", "problem", "5 MB free", "df -h")
     [([FINE], 0, "works"), ([FINE, UNWANTED], 0, "works"), ([FINE, BROKEN], 1, "does not work")],
 )
 def test_the_exit_code_says_whether_recognition_works(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    findings: list[Finding],
-    code: int,
-    says: str,
+    monkeypatch: pytest.MonkeyPatch, edgecnn: Run, findings: list[Finding], code: int, says: str
 ) -> None:
-    monkeypatch.setattr(probe_module, "probe", lambda: findings)
-    assert doctor() == code
-    out = capsys.readouterr().out
+    monkeypatch.setattr(doctor, "here", dict)
+    monkeypatch.setattr(doctor, "judge", lambda facts: findings)
+    ended, out, _ = edgecnn("doctor")
+    assert ended == code
     assert f"Recognition {says} on this machine." in out
     for finding in findings:
         assert finding.found in out and finding.cure in out
-    assert doctor("--json") == code
-    report = json.loads(capsys.readouterr().out)
-    assert report["works"] == (code == 0)
+    ended, out, _ = edgecnn("doctor", "--json")
+    report = json.loads(out)
+    assert ended == code and report["works"] == (code == 0) and report["host"] is None
+    assert report["deploys"] is None
     assert [f["topic"] for f in report["findings"]] == [f.topic for f in findings]
 
 
-def fake_package(folder: Path, name: str, code: str) -> Path:
-    """A package ``name`` whose module ``interpreter`` runs some code when it is imported."""
-    package = folder / name
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("")
-    (package / "interpreter.py").write_text(code)
-    return folder
-
-
-def finish(package: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What a child finds out about a fake run time."""
-    monkeypatch.setenv("PYTHONPATH", str(folder))
-    return probe_module._finish(probe_module._start("runtime", package))
-
-
-FAULTS = {
-    "a crash": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "crashed with SIGSEGV"),
-    "numpy 2": ("raise SystemError('initialization of _pywrap failed')", "SystemError: initiali"),
-    "no library": ("raise ImportError('libedgetpu.so.1: no such file')", "ImportError: libedgetpu"),
-    "silence": ("import os; os._exit(3)", "exit code 3"),
-}
-
-
-@pytest.mark.parametrize(("code", "says"), FAULTS.values(), ids=FAULTS)
-def test_a_run_time_that_fails_becomes_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, says: str
+@pytest.mark.parametrize(
+    ("findings", "code", "says"),
+    [
+        ([FINE], 0, "would work"),
+        ([FINE, BROKEN], 0, "would work"),
+        ([FINE, UNWANTED], 1, "would not work"),
+    ],
+)
+def test_of_another_machine_it_says_whether_a_deploy_would_work(
+    monkeypatch: pytest.MonkeyPatch, edgecnn: Run, findings: list[Finding], code: int, says: str
 ) -> None:
-    facts = finish("fake_runtime", fake_package(tmp_path, "fake_runtime", code), monkeypatch)
-    assert says in facts["error"]
-    finding = probe_module._runtime("tflite_runtime", facts, "2.4.6", one_works=False)
-    assert (finding.state, finding.needed) == ("problem", True)
-    assert says in finding.found and "numpy<2" in finding.cure
+    monkeypatch.setattr("devices.ssh.facts_of", lambda host, accept_new: ({}, 0.0))
+    monkeypatch.setattr(doctor, "judge", lambda facts, remote, now_s: findings)
+    ended, out, _ = edgecnn("doctor", "pi@hall")
+    assert ended == code and f"A deploy to pi@hall {says}." in out
+    ended, out, _ = edgecnn("doctor", "pi@hall", "--json")
+    assert ended == code and json.loads(out)["deploys"] == (code == 0)
 
 
-def test_a_run_time_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe_module, "TIMEOUT_S", 0.2)
-    folder = fake_package(tmp_path, "fake_runtime", "import time; time.sleep(60)")
-    assert "no answer" in finish("fake_runtime", folder, monkeypatch)["error"]
+def test_a_machine_whose_facts_cannot_be_gathered_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, edgecnn: Run
+) -> None:
+    monkeypatch.setattr(doctor.sys, "executable", "/bin/false")
+    code, out, err = edgecnn("doctor")
+    assert (code, out, err.count("\n")) == (2, "", 1) and "this machine's facts" in err
+    with pytest.raises(DeployError):
+        doctor.here()
+
+
+def facts_with(**sections: Any) -> dict[str, Any]:
+    packages = {"ai-edge-litert": "2.3.0", "tflite-runtime": "2.14.0", "numpy": "2.4.6"}
+    opencv = {"numpy": "2.4.6", "opencv": "5.0"}
+    python = {"version": "3.11.2"}
+    return {"packages": packages, "opencv": opencv, "python": python, **sections}
 
 
 CRASHED = {"error": "it crashed with SIGSEGV", "crashed": True}
@@ -139,7 +117,7 @@ UNREADABLE = {"imports": True, "error": "BundleError: changed"}
 
 
 @pytest.mark.parametrize(
-    ("facts", "works_here"),
+    ("told", "works_here"),
     [
         ({}, False),
         ({"ai_edge_litert": WORKS}, True),
@@ -148,45 +126,42 @@ UNREADABLE = {"imports": True, "error": "BundleError: changed"}
         ({"ai_edge_litert": UNREADABLE}, False),
     ],
 )
-def test_which_run_times_suffice(facts: dict[str, dict[str, Any]], works_here: bool) -> None:
-    findings = probe_module._runtimes(facts, "2.4.6")
+def test_which_run_times_suffice(told: dict[str, dict[str, Any]], works_here: bool) -> None:
+    findings = list(doctor_packages.runtimes(facts_with(runtimes=told)))
     assert works(findings) == works_here
     assert all(f.cure for f in findings if f.state == "problem")
 
 
+def test_a_run_time_with_the_wrong_numpy_is_told_by_the_table() -> None:
+    told = {"tflite_runtime": {"error": "SystemError: initialization failed"}}
+    (finding,) = doctor_packages.runtimes(facts_with(runtimes=told))
+    assert "SystemError" in finding.found and "numpy 1" in finding.found
+    assert "numpy<2" in finding.cure and "ai-edge-litert" in finding.cure
+
+
 @pytest.mark.parametrize(
-    ("facts", "topic", "cure"),
+    ("told", "topic", "cure"),
     [
         ({"error": "ModuleNotFoundError: No module named 'numpy'"}, "numpy", "numpy"),
         ({"numpy": "2.4.6", "error": "ImportError: libGL.so.1"}, "opencv", "opencv-python-headl"),
     ],
 )
 def test_without_numpy_or_opencv_recognition_does_not_work(
-    facts: dict[str, Any], topic: str, cure: str
+    told: dict[str, Any], topic: str, cure: str
 ) -> None:
-    findings = probe_module._opencv(facts)
+    findings = list(doctor_packages.opencv(facts_with(opencv=told)))
     assert not works(findings)
     assert (findings[-1].topic, cure in findings[-1].cure) == (topic, True)
 
 
-def test_two_opencvs_in_one_place_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        probe_module, "_version", lambda name: "4.8" if "contrib" not in name else ""
-    )
-    (finding,) = probe_module._opencv({"numpy": "1.26", "opencv": "4.8.1"})[1:]
-    assert finding.state == "problem" and "pip uninstall -y opencv-python-headless" in finding.cure
+def test_two_opencvs_in_one_place_are_a_problem() -> None:
+    packages = {"opencv-python-headless": "4.8", "opencv-python": "4.8"}
+    findings = list(doctor_packages.opencv(facts_with(packages=packages)))
+    assert findings[-1].state == "problem"
+    assert "pip uninstall -y opencv-python-headless opencv-python;" in findings[-1].cure
 
 
-def test_a_camera_without_permission_names_the_group() -> None:
-    camera = {"path": "/dev/video0", "name": "HD Webcam", "allowed": False}
-    findings = probe_module._cameras({"backends": ["V4L2"], "cameras": [camera]})
-    assert "usermod -aG video" in findings[1].cure and "HD Webcam" in findings[1].found
-    assert works(findings), "files and network cameras still work"
-    camera["allowed"] = True
-    assert probe_module._cameras({"backends": ["V4L2"], "cameras": [camera]})[1].state == "ok"
-
-
-def test_the_extras_are_read_from_the_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_extras_are_read_from_the_metadata() -> None:
     required = [
         "numpy>=1.24",
         "tensorflow>=2.20; python_version < '3.14' and extra == 'train'",
@@ -194,33 +169,10 @@ def test_the_extras_are_read_from_the_metadata(monkeypatch: pytest.MonkeyPatch) 
         "edgecnn[train]; extra == 'demo'",
         "scikit-image>=0.22; extra == 'demo'",
     ]
-    monkeypatch.setattr(metadata, "requires", lambda name: required)
-    monkeypatch.setattr(probe_module, "_version", lambda name: "1.0" if name == "rich" else "")
-    assert probe_module._extras() == [
+    facts = facts_with(requires=required, packages={"rich": "1.0"})
+    assert list(doctor_packages.extras(facts)) == [
         Finding("[train]", "note", "not installed: tensorflow", "pip install 'edgecnn[train]'"),
         Finding("[demo]", "note", "not installed: scikit-image", "pip install 'edgecnn[demo]'"),
     ]
-
-
-@pytest.mark.parametrize("model", ["Raspberry Pi 5 Model B Rev 1.0\0", ""])
-def test_the_board_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str) -> None:
-    (tmp_path / "model").write_text(model)
-    (tmp_path / "compatible").write_text("raspberrypi,5-model-b\0brcm,bcm2712\0")
-    monkeypatch.setattr(probe_module, "DEVICE_TREE", tmp_path)
-    monkeypatch.setattr(probe_module.platform, "machine", lambda: "aarch64")
-    (finding,) = probe_module._machine()
-    assert finding.found.startswith(model.rstrip("\0") or "Raspberry Pi 5")
-    assert f"aarch64, {os.cpu_count()} cores" in finding.found
-
-
-def test_a_32_bit_system_is_told_the_other_run_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe_module.platform, "machine", lambda: "armv7l")
-    (finding,) = probe_module._machine()
-    assert finding.state == "note" and "tflite-runtime" in finding.cure
-
-
-def test_an_old_python_and_a_full_disk_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe_module, "OLDEST_PYTHON", (99, 0))
-    assert not works(probe_module._python())
-    monkeypatch.setattr(probe_module, "LITTLE_DISK_MB", 10**9)
-    assert probe_module._disk()[0].state == "problem"
+    (finding,) = doctor_packages.extras(facts_with(requires=[]))
+    assert "run as a folder" in finding.found

@@ -1,0 +1,245 @@
+"""Switch to a release, see that it becomes healthy, and go back where it does not."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from devices.onboard import disk, release, system
+from devices.onboard.ground import ROOT, UNIT, Place, Refused, say
+from devices.onboard.release import MANIFEST, Release
+from devices.onboard.standing import best, history, lead, led_to, settle
+
+HEALTH_S = 60.0
+STEADY_S = 5.0
+"""As long as frames have to be seen coming: two writings of the status at least."""
+
+LOOK_S = 0.5
+FALLS = 3
+"""So many starts that failed are enough: the rest of the time would bring more of them."""
+
+
+def outlive(words: list[str]) -> int | None:
+    """Go on as a service of systemd, which no lost connection ends; its exit code.
+
+    None where systemd is not there: then the caller goes on in a session of its own.
+    """
+    if shutil.which("systemd-run") is None:
+        return None
+    ask = ["systemd-run", "--quiet", "--collect", "--wait", "--pipe", "--service-type=exec"]
+    if os.environ.get(ROOT):
+        ask.append(f"--setenv={ROOT}={os.environ[ROOT]}")
+    ask += [sys.executable, "-I", str(Place.here().half), *words, "--here"]
+    return os.spawnvp(os.P_WAIT, ask[0], ask)
+
+
+def activate(
+    place: Place, name: str, health_s: float = HEALTH_S, steady_s: float = STEADY_S, keep: int = 3
+) -> dict[str, Any]:
+    """Let the service run a release; on trial until it is seen healthy.
+
+    Raises:
+        Refused: there is no such release, or it did not become healthy and the one before runs.
+    """
+    with disk.alone(place):
+        settle(place)
+        wanted = _there(place, name)
+        _switch(place, wanted, health_s, steady_s)
+        _note(place, [n for n in history(place) if n != name] + [name])
+        gone = prune(place, keep)
+    return {"id": name, "healthy": True, "pruned": gone}
+
+
+def rollback(
+    place: Place, name: str | None, health_s: float = HEALTH_S, steady_s: float = STEADY_S
+) -> dict[str, Any]:
+    """Back to the release that was healthy before the current one, or to the one that is named.
+
+    Raises:
+        Refused: there is none, or it does not become healthy and the current one runs on.
+    """
+    with disk.alone(place):
+        settle(place)
+        current, known = led_to(place.current), history(place)
+        earlier = known[: known.index(current)] if current in known else known
+        if name is None:
+            fine = [n for n in reversed(earlier) if n != current and release.whole(place, n)]
+            if not fine:
+                raise Refused("no earlier release that was healthy is here: deploy one")
+            name = fine[0]
+        wanted = _there(place, name)
+        _switch(place, wanted, health_s, steady_s)
+        kept = known[: known.index(name)] if name in known else earlier
+        _note(place, [*kept, name])
+    return {"id": name, "healthy": True, "from": current}
+
+
+def shadow(place: Place, name: str | None) -> dict[str, Any]:
+    """Let a release's bundle run beside the current one, or none.
+
+    Raises:
+        Refused: there is no such release, or nothing runs that it could be beside.
+    """
+    with disk.alone(place):
+        settle(place)
+        if name is None:
+            disk.forget(place.shadow)
+        else:
+            _there(place, name)
+            if release.whole(place, led_to(place.current)) is None:
+                raise Refused("no release runs here that another could run beside: deploy one")
+            lead(place.shadow, name)
+        code, said = system.systemctl("restart", UNIT)
+        if code:
+            disk.forget(place.shadow)
+            system.systemctl("restart", UNIT)
+            raise Refused(
+                f"the camera did not start with it ({system.last_lines() or said}): "
+                "it runs without a shadow"
+            )
+    return {"shadow": name}
+
+
+def _there(place: Place, name: str) -> Release:
+    found = release.whole(place, name)
+    if found is None:
+        here = ", ".join(release.ids(place)) or "none"
+        raise Refused(
+            f"expected a whole release of this board ({here}). Received: {name}: stage it"
+        )
+    return found
+
+
+def _note(place: Place, names: list[str]) -> None:
+    disk.write(place.history, json.dumps([n for n in names if release.load(place, n)]))
+
+
+def _switch(place: Place, wanted: Release, health_s: float, steady_s: float) -> None:
+    previous = led_to(place.current)
+    fd = disk.write(
+        place.trial,
+        json.dumps(
+            {
+                "release": wanted.id,
+                "previous": previous,
+                "boot_id": _boot_id(),
+                "started_s": round(time.time(), 3),
+            }
+        ),
+        hold=True,
+    )
+    try:
+        try:
+            system.make_user(place)
+            system.enable(place, wanted)
+            lead(place.current, wanted.id)
+            say(f"release {wanted.id} starts")
+            system.systemctl("reset-failed", UNIT)
+            system.systemctl("restart", "--no-block", UNIT)
+            why = unhealthy(place, wanted, health_s, steady_s)
+        except (OSError, Refused) as e:
+            why = str(e)
+        if why:
+            raise Refused(_back(place, wanted, previous, why))
+        lead(place.good, wanted.id)
+        disk.forget(place.trial)
+    finally:
+        if fd is not None:
+            os.close(fd)
+
+
+def _boot_id() -> str:
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return ""
+
+
+def unhealthy(place: Place, wanted: Release, health_s: float, steady_s: float) -> str:
+    """Wait for the service to be healthy; '' once it is, else what it lacks.
+
+    Healthy is: systemd calls it active, and for ``steady_s`` one run of it, with the bundle of the
+    release, has been seen to have looked at more and more frames.
+    """
+    end = time.monotonic() + health_s
+    began, first, seen = 0.0, None, -1.0
+    falls = _falls()
+    why = "it did not start"
+    while time.monotonic() < end:
+        time.sleep(LOOK_S if steady_s >= LOOK_S else steady_s / 2)
+        state = system.shown("ActiveState")["ActiveState"]
+        if state == "failed" or _falls() - falls >= FALLS:
+            return f"it ends again and again: {system.last_lines()}"
+        status = read_status(place)
+        mine = bool(status) and status.get("bundle") == wanted.bundle[MANIFEST]
+        if state != "active" or not mine:
+            why, first = f"the camera is {state or 'unknown to systemd'}", None
+            continue
+        frames = _number(status.get("frames")) + _number(status.get("passed_over"))
+        if first != status.get("started_s"):
+            first, began, seen = status.get("started_s"), time.monotonic(), frames
+            why = "its frames do not grow"
+        elif frames > seen and time.monotonic() - began >= steady_s:
+            return ""
+    return f"{why} within {health_s:.0f} s: {system.last_lines()}"
+
+
+def _falls() -> int:
+    found = system.shown("NRestarts")["NRestarts"]
+    return int(found) if found.isdecimal() else 0
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def read_status(place: Place) -> dict[str, Any]:
+    """What the running camera says of itself; {} where it says nothing."""
+    try:
+        found = json.loads(place.status.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _back(place: Place, wanted: Release, previous: str | None, why: str) -> str:
+    """Run again what ran before; what to say of it."""
+    found = best(place, {"release": wanted.id, "previous": previous})
+    if found is None or found.id == wanted.id:
+        system.systemctl("disable", "--now", UNIT)
+        disk.forget(place.current)
+        disk.forget(place.trial)
+        return f"release {wanted.id} is not healthy, and there is none before: {why}"
+    lead(place.current, found.id)
+    system.enable(place, found)
+    system.systemctl("reset-failed", UNIT)
+    system.systemctl("restart", "--no-block", UNIT)
+    disk.forget(place.trial)
+    return f"release {wanted.id} is not healthy, so {found.id} runs again: {why}"
+
+
+def prune(place: Place, keep: int) -> list[str]:
+    """Remove all but the newest ``keep`` releases and those that links lead to; their ids.
+
+    Files of the store that no release names go, too.
+    """
+    names = release.ids(place)
+    linked = {led_to(link) for link in (place.current, place.good, place.shadow)}
+    recent = {*history(place)[-keep:]}
+    recent |= set([n for n in reversed(names) if n not in recent][: max(0, keep - len(recent))])
+    gone = [n for n in names if n not in recent | linked]
+    for name in gone:
+        part = place.releases / f".{name}.old.part"
+        os.rename(place.releases / name, part)
+        shutil.rmtree(part, ignore_errors=True)
+    named = {h for n in release.ids(place) if (r := release.load(place, n)) for h in r.hashes}
+    for path in place.store.glob("*") if place.store.is_dir() else []:
+        if path.name not in named:
+            with contextlib.suppress(OSError):
+                path.unlink()
+    return gone

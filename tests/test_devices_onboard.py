@@ -1,0 +1,289 @@
+"""The board's half of a deploy on a board that is a folder: real environments, a played systemd."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from board_double import BoardDouble, digest
+
+UNIT = "etc/systemd/system/edgecnn-camera.service"
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BoardDouble]:
+    """A board that has one healthy release, which no test changes."""
+    board = BoardDouble(tmp_path_factory.mktemp("board"))
+    answer = board.deploy(board.release("first"))
+    assert answer == {"id": answer["id"], "healthy": True, "pruned": []}
+    board.systemctl("power-cut")
+    yield board
+
+
+@pytest.fixture
+def board(deployed: BoardDouble, tmp_path: Path) -> Iterator[BoardDouble]:
+    """A copy of it, booted."""
+    board = BoardDouble(tmp_path / "board", dict(deployed.files))
+    shutil.rmtree(board.opt)
+    shutil.copytree(deployed.opt, board.opt, symlinks=True)
+    shutil.copytree(deployed.root / "var", board.root / "var")
+    unit = board.root / UNIT
+    unit.parent.mkdir(parents=True)
+    text = (deployed.root / UNIT).read_text("utf-8")
+    unit.write_text(text.replace(str(deployed.root), str(board.root)), "utf-8")
+    board.systemctl("enable", "edgecnn-camera")
+    board.systemctl("boot")
+    board.camera()
+    yield board
+    board.systemctl("power-cut")
+
+
+def first(board: BoardDouble) -> str:
+    return str(board.ask("status")["good"])
+
+
+def state(board: BoardDouble) -> dict[str, Any]:
+    told = board.ask("status")
+    return {key: told[key] for key in ("current", "good", "trial", "service")}
+
+
+def leftovers(board: BoardDouble) -> list[str]:
+    return [str(p) for p in board.opt.rglob("*.part")]
+
+
+def test_an_empty_board_says_what_it_lacks(tmp_path: Path) -> None:
+    board = BoardDouble(tmp_path / "board")
+    text = board.release("first")
+    told = board.ask("missing", stdin=text)
+    facts = json.loads(text)
+    assert set(told["missing"]) == {*facts["wheels"].values(), *facts["bundle"].values()}
+    one_form = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    assert told["id"] == digest(one_form.encode())[:12]
+    assert (told["staged"], told["current"]) == (False, None)
+    assert sorted(p.name for p in board.opt.iterdir()) == ["board.py"]
+
+
+def test_the_service_runs_the_release_with_its_arguments(board: BoardDouble) -> None:
+    camera = board.camera()
+    folder = board.opt / "releases" / first(board)
+    gallery = board.root / "var/lib/edgecnn/gallery.sqlite"
+    status = board.root / "run/edgecnn/status.json"
+    assert camera["words"] == [
+        "camera", str(folder / "bundle"), "--source", "0", "--status", str(status),
+        "--gallery", str(gallery),
+    ]  # fmt: skip
+    told = board.ask("status")
+    assert told["service"] == "active" and told["since_s"] >= 0 and told["restarts"] == 0
+    assert told["status"]["frames"] > 0 and told["edgecnn"] == "0.1.0" and told["trial"] is None
+
+
+def test_a_changed_model_needs_no_wheels_and_shares_the_environment(board: BoardDouble) -> None:
+    old, text = first(board), board.release("second")
+    assert set(board.send(text)) == set(json.loads(text)["bundle"].values())
+    new = board.ask("stage", stdin=text)["id"]
+    assert board.runs() == old and state(board)["current"] == old
+    code = "venv/lib/python*/site-packages/edgecnn/__main__.py"
+    inodes = {next((board.opt / "releases" / i).glob(code)).stat().st_ino for i in (old, new)}
+    assert len(inodes) == 1
+    board.activate(new)
+    assert board.runs() == new
+    assert state(board) == {"current": new, "good": new, "trial": None, "service": "active"}
+    assert board.ask("missing", stdin=text)["staged"] is True
+
+
+def test_other_wheels_get_an_environment_of_their_own(board: BoardDouble) -> None:
+    old, text = first(board), board.release("first", version="0.2.0")
+    new = board.stage(text)["id"]
+    sites = board.opt / "releases" / new
+    assert len(list(sites.glob("venv/lib/python*/site-packages/edgecnn-0.2.0.dist-info"))) == 1
+    assert not list(sites.glob("venv/lib/python*/site-packages/pip*")) and new != old
+
+
+@pytest.mark.parametrize(
+    ("model", "why"), [("crashes", "again and again"), ("blind", "frames do not grow")]
+)
+def test_an_unhealthy_release_gives_way_to_the_one_before(
+    board: BoardDouble, model: str, why: str
+) -> None:
+    old, new = first(board), board.stage(board.release(model))["id"]
+    people = board.root / "var/lib/edgecnn/gallery.sqlite"
+    people.write_text("Ann", "utf-8")
+    error = board.activate(new, health_s=10 if model == "crashes" else 2)["error"]
+    assert f"{old} runs again" in error and why in error
+    assert board.runs() == old
+    assert state(board) == {"current": old, "good": old, "trial": None, "service": "active"}
+    assert people.read_text("utf-8") == "Ann"
+
+
+def test_the_reason_has_what_the_camera_said(board: BoardDouble) -> None:
+    new = board.stage(board.release("crashes"))["id"]
+    assert "the model crashes" in board.activate(new, health_s=10)["error"]
+
+
+def test_an_unhealthy_first_release_leaves_nothing_running(tmp_path: Path) -> None:
+    board = BoardDouble(tmp_path / "board")
+    assert "there is none before" in board.deploy(board.release("crashes"))["error"]
+    told = board.ask("status")
+    assert (told["current"], told["good"], told["trial"]) == (None, None, None)
+    board.boot()
+    assert board.ask("status")["service"] == "inactive"
+
+
+def test_back_and_back_again(board: BoardDouble) -> None:
+    ids = [first(board)]
+    for model in ("second", "third"):
+        ids.append(board.deploy(board.release(model))["id"])
+    assert board.ask("rollback", "--steady-s", "0.2")["id"] == ids[1] == board.runs()
+    assert board.ask("rollback", "--steady-s", "0.2")["id"] == ids[0] == board.runs()
+    assert "no earlier release" in board.ask("rollback", "--steady-s", "0.2")["error"]
+    assert board.ask("rollback", ids[2], "--steady-s", "0.2")["id"] == ids[2] == board.runs()
+
+
+def test_old_releases_and_their_files_go(board: BoardDouble) -> None:
+    ids = [first(board)]
+    for model in ("b", "c", "d", "e"):
+        ids.append(board.deploy(board.release(model))["id"])
+    told = board.ask("status")
+    assert sorted(told["releases"]) == sorted(ids[-3:])
+    names = {p.name for p in (board.opt / "store").iterdir()}
+    assert digest(b"b") not in names and {digest(b"c"), digest(b"e")} < names
+    assert leftovers(board) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"architecture": "riscv64"}, "riscv64"),
+        ({"python": "3.7"}, "Python 3.7"),
+        ({"schema": 2}, "schema 1"),
+        ({"pip": "pip-0-py3-none-any.whl"}, "expected pip among the wheels"),
+        ({"bundle": {"../../etc/passwd": "0" * 64}}, "no file name"),
+        ({"camera": [1]}, "words"),
+        ({"memory_max_mb": "lots"}, "megabytes"),
+        ({"extra": 1}, "cannot be read"),
+    ],
+)
+def test_what_is_not_for_this_board_changes_nothing(
+    board: BoardDouble, changed: dict[str, Any], word: str
+) -> None:
+    before = state(board), sorted(os.listdir(board.opt / "releases"))
+    assert word in board.ask("stage", stdin=board.release("second", **changed))["error"]
+    assert (state(board), sorted(os.listdir(board.opt / "releases"))) == before
+
+
+def test_a_release_that_fails_its_test_is_not_there(board: BoardDouble) -> None:
+    answer = board.stage(board.release("differs"))
+    assert answer["error"] == "the release fails its test: the model computes something else here"
+    assert board.ask("status")["releases"] == [first(board)] and leftovers(board) == []
+
+
+def test_a_damaged_file_in_the_store_is_asked_for_again(board: BoardDouble) -> None:
+    text = board.release("second")
+    sent = board.send(text)
+    (board.opt / "store" / sent[0]).write_bytes(b"")
+    assert "lacks 1 files" in board.ask("stage", stdin=text)["error"]
+    assert board.send(text) == [sent[0]]
+    assert board.ask("stage", stdin=text)["staged"] is True
+
+
+def test_a_full_disk_is_told_before_anything_is_written(board: BoardDouble, tmp_path: Path) -> None:
+    text = board.release("x" * 100, version="9.9.9")
+    board.send(text)
+    # A wheel that would unpack to more than any disk has is made out of a header that says so.
+    facts = json.loads(text)
+    name = next(n for n in facts["wheels"] if n.startswith("edgecnn"))
+    path = board.opt / "store" / facts["wheels"][name]
+    data = bytearray(path.read_bytes())
+    at = data.index(b"PK\x01\x02") + 24
+    data[at : at + 4] = (0xFFFF0000).to_bytes(4, "little")
+    facts["wheels"] = {f"w{i}-{name}": None for i in range(400)} | facts["wheels"]
+    for i in range(400):
+        copy = bytes(data) + b""
+        facts["wheels"][f"w{i}-{name}"] = digest(copy)
+        (board.opt / "store" / digest(copy)).write_bytes(copy)
+    error = board.ask("stage", stdin=json.dumps(facts))["error"]
+    assert "MB free" in error and "larger card" in error
+    assert leftovers(board) == []
+
+
+def test_two_deploys_do_not_mix(board: BoardDouble) -> None:
+    import fcntl
+
+    with open(board.opt / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "under way" in board.ask("stage", stdin=board.release("second"))["error"]
+
+
+def test_only_what_an_owner_signed_is_taken(board: BoardDouble, tmp_path: Path) -> None:
+    for name in ("owner", "other"):
+        words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)]
+        subprocess.run(words, check=True)
+    public = (tmp_path / "owner.pub").read_text("utf-8")
+    (board.opt / "owners").write_text(f"ann@home {public}", "utf-8")
+
+    def signed(by: str, space: str = "edgecnn-bundle", model: str = "second") -> str:
+        facts = json.loads(board.release(model))
+        path = tmp_path / "manifest.json"
+        path.write_bytes(board.files[json.loads(board.release("second"))["bundle"][path.name]])
+        words = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(tmp_path / by), "-n", space, path]
+        subprocess.run(words, check=True, capture_output=True)
+        data = (tmp_path / "manifest.json.sig").read_bytes()
+        (tmp_path / "manifest.json.sig").unlink()
+        board.files[digest(data)] = data
+        facts["bundle"]["manifest.json.sig"] = digest(data)
+        return json.dumps(facts)
+
+    assert "only signed bundles" in board.stage(board.release("second"))["error"]
+    assert "signed by nobody" in board.stage(signed("other"))["error"]
+    assert "not of this bundle" in board.stage(signed("owner", space="file"))["error"]
+    assert "not of this bundle" in board.stage(signed("owner", model="third"))["error"]
+    assert board.stage(signed("owner"))["staged"] is True
+
+
+def test_a_file_that_the_manifest_does_not_name_is_refused(board: BoardDouble) -> None:
+    facts = json.loads(board.release("second"))
+    board.files[digest(b"more")] = b"more"
+    facts["bundle"]["more.tflite"] = digest(b"more")
+    assert "differ in more.tflite" in board.stage(json.dumps(facts))["error"]
+
+
+def test_a_shadow_runs_beside_and_goes(board: BoardDouble) -> None:
+    new = board.stage(board.release("second"))["id"]
+    assert board.ask("shadow", new) == {"shadow": new}
+    words = board.camera()["words"]
+    assert words[-2:] == ["--shadow", str(board.opt / "releases" / new / "bundle")]
+    assert state(board)["current"] == first(board)
+    board.ask("unshadow")
+    assert "--shadow" not in board.camera()["words"]
+
+
+def test_a_switch_outlives_the_one_who_asked(board: BoardDouble) -> None:
+    import signal
+    import time
+
+    new = board.stage(board.release("second"))["id"]
+    child = board.start("activate", new, "--steady-s", "0.2")
+    end = time.monotonic() + 10
+    while not (board.opt / "trial.json").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.communicate()
+    while (board.opt / "trial.json").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert state(board)["good"] == new == board.runs()
+
+
+def test_gone_is_gone_and_people_only_when_asked(board: BoardDouble) -> None:
+    people = board.root / "var/lib/edgecnn/gallery.sqlite"
+    people.write_text("Ann", "utf-8")
+    answer = board.ask("uninstall")
+    assert answer == {"removed": True, "people": str(people.parent)}
+    assert not board.opt.exists() and people.exists()
+    assert list((board.root / "etc").rglob("*camera*")) == []
+    assert board.systemctl("is-active", "edgecnn-camera") == 3
