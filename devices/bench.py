@@ -28,7 +28,7 @@ PYTHON = "/opt/edgecnn/current/venv/bin/python"
 ABSENT = 97
 """Exit code of our line where nothing is deployed; ssh's own is 255."""
 
-OPTIONS = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=15")
+OPTIONS = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=30", "-o", "ServerAliveInterval=15")
 
 LIMIT_S = 1800
 """For all of it beyond the soak: four numbers of threads on a board in software."""

@@ -25,7 +25,7 @@ from devices.target import Target
 from devices.wheelhouse import gather
 from edgecnn.errors import DeployError, EdgeCNNError
 
-STAGE_S = 900
+STAGE_S = 1800
 """An environment of about 200 MB on the card of the slowest board, and its self-test."""
 
 SLACK_S = 120

@@ -8,6 +8,6 @@ from devices import deploy, onboard
 from edgecnn.cli import main
 
 onboard.packed = Path(os.environ["ONBOARD"]).read_bytes
-if "EXAMINE" not in os.environ:  # boards on loopback have no systemd, which the doctor asks for
+if "EXAMINE" not in os.environ:  # boards on loopback are overlays, which the doctor warns of
     deploy.examine = lambda board: None
 main(sys.argv[1:])

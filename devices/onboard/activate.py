@@ -21,6 +21,8 @@ STEADY_S = 5.0
 """As long as frames have to be seen coming: two writings of the status at least."""
 
 LOOK_S = 0.5
+SWITCH_MB = 8
+"""Links and small files: with them at hand, going back never fails for want of space."""
 FALLS = 3
 """So many starts that failed are enough: the rest of the time would bring more of them."""
 
@@ -122,6 +124,11 @@ def _note(place: Place, names: list[str]) -> None:
 
 def _switch(place: Place, wanted: Release, health_s: float, steady_s: float) -> None:
     previous = led_to(place.current)
+    if (free := disk.free_mb(place)) < SWITCH_MB:
+        raise Refused(
+            f"expected {SWITCH_MB} MB free to switch and to go back. The disk has {free} MB: "
+            "sudo apt-get clean, or remove what else fills it"
+        )
     fd = disk.write(
         place.trial,
         json.dumps(

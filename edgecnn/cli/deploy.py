@@ -74,7 +74,7 @@ def command(
       edgecnn deploy my-bundle pi@192.168.1.20
       edgecnn deploy my-bundle pi@hall.local --board raspberry-pi-5 --dry-run
       edgecnn deploy my-bundle --inventory boards.toml --canary 2
-      edgecnn deploy my-bundle pi@hall.local --camera "--web 0.0.0.0:8080 --mqtt mqtt://broker.lan"
+      edgecnn deploy my-bundle pi@hall.local --camera="--mqtt mqtt://broker.lan"
       edgecnn deploy my-bundle garden --inventory boards.toml --sign ~/.ssh/id_ed25519
     """
     from devices import fleet
