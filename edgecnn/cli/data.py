@@ -60,7 +60,7 @@ def check(
     """Find broken, tiny, blurred, repeated and wrongly labelled pictures in FOLDER.
 
     FOLDER has a folder for each class. Wrong labels are found by networks that did not see the
-    picture (3 folds; minutes). The page shows every finding with its picture. Nothing is changed
+    picture (4 folds; minutes). The page shows every finding with its picture. Nothing is changed
     without --fix, which asks kind by kind.
 
     \b

@@ -18,7 +18,7 @@ from edgecnn.training.measures import softmax
 with needs("train", "keras", "tensorflow"):
     import keras
 
-FOLDS, EPOCHS, BATCH = 3, 10, 32
+FOLDS, EPOCHS, BATCH = 4, 15, 32
 LEARNING_RATE = 3e-3
 
 Labels = npt.NDArray[np.int64]
