@@ -24,7 +24,7 @@ import pytest
 from board_double import BoardDouble
 
 from devices.onboard import stage, system
-from devices.onboard.activate import activate, rollback
+from devices.onboard.activate import activate, rollback, shadow
 from devices.onboard.ground import Place
 from devices.onboard.release import ids, parse, whole
 from devices.onboard.standing import led_to, settle
@@ -166,6 +166,27 @@ def test_a_switch_that_ends_anywhere(
         assert activate(copy, new, steady_s=0.01)["id"] == new, "the next deploy goes on"
     assert ran == sorted(ran, key=[old, new].index), "once healthy, it stays"
     assert {*ran} == {old, new} and moments > 10
+
+
+def test_a_shadow_that_ends_anywhere(
+    board: BoardDouble, place: Place, tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    old = led_to(place.current)
+    second = stage.stage(place, board.release("second"))["id"]
+    beside = []
+    for number, copy in copies(place, tmp_path_factory.mktemp("copies")):
+        monkeypatch.setattr("devices.onboard.activate.read_status", healthy(copy))
+
+        def work(copy: Place = copy) -> object:
+            return shadow(copy, second, steady_s=0.01)
+
+        if not ended_before_change(number, work):
+            break
+        assert stands(copy) == old
+        beside.append(led_to(copy.shadow))
+    assert set(beside) == {None} and len(beside) > 5, "it stays once it was seen healthy"
+    assert led_to(copy.shadow) == second
 
 
 @pytest.mark.parametrize("damage", ["empty", "half", "list", "null"])
