@@ -107,7 +107,7 @@ def test_what_the_summary_says_of_frames_that_were_left_out() -> None:
 
 
 def test_the_unit_file_fits_the_program() -> None:
-    unit = configparser.ConfigParser(interpolation=None)
+    unit = configparser.ConfigParser(interpolation=None, strict=False)
     unit.optionxform = str  # type: ignore[assignment, method-assign]
     unit.read(ROOT / "docs" / "edgecnn-camera.service", "utf-8")
     service = unit["Service"]

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 
 import pytest
 from board_double import BoardDouble, digest
+
+from devices import onboard
 
 UNIT = "etc/systemd/system/edgecnn-camera.service"
 
@@ -329,3 +332,42 @@ def test_gone_is_gone_and_people_only_when_asked(board: BoardDouble) -> None:
     assert not board.opt.exists() and people.exists()
     assert list((board.root / "etc").rglob("*camera*")) == []
     assert board.systemctl("is-active", "edgecnn-camera") == 3
+
+
+def test_the_unit_of_the_documents_is_as_shut_off(root: Path) -> None:
+    from devices.onboard.unit import HARDENING
+
+    text = (root / "docs/edgecnn-camera.service").read_text("utf-8")
+    assert HARDENING in text
+
+
+def test_the_unit_is_hardened_and_allows_what_a_camera_needs(board: BoardDouble) -> None:
+    """The score is systemd's own; that of a board that runs is in docs/on-the-board.md."""
+    text = (board.root / UNIT).read_text("utf-8")
+    settings = [line for line in text.splitlines() if "=" in line and not line.startswith("#")]
+    assert {"Type=notify", "WatchdogSec=90", "User=edgecnn", "MemoryMax=512M"} <= {*settings}
+    assert "DeviceAllow=char-video4linux rw" in settings and "ProtectSystem=strict" in settings
+    families = next(line for line in settings if line.startswith("RestrictAddressFamilies="))
+    assert {"AF_INET", "AF_INET6"} <= {*families.partition("=")[2].split()}
+
+
+def test_the_one_file_is_old_python_and_stands_alone() -> None:
+    import ast
+
+    from devices.onboard import MODULES, packed
+
+    assert packed() == packed() and len(packed()) < 128 << 10, "python3 -c takes no more"
+    folder = Path(onboard.__file__).parent
+    assert {*MODULES} == {p.stem for p in folder.glob("*.py")} - {"__init__"}
+    for name in MODULES:
+        tree = ast.parse((folder / f"{name}.py").read_text("utf-8"), feature_version=(3, 9))
+        for node in ast.walk(tree):
+            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            modules += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            for module in modules:
+                top = module.partition(".")[0]
+                ours = (
+                    module == "devices.onboard"
+                    or module.removeprefix("devices.onboard.") in MODULES[: MODULES.index(name)]
+                )
+                assert ours or top in sys.stdlib_module_names, f"{name} imports {module}"

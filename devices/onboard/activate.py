@@ -21,6 +21,8 @@ STEADY_S = 5.0
 """As long as frames have to be seen coming: two writings of the status at least."""
 
 LOOK_S = 0.5
+SWITCH_MB = 8
+"""Links and small files: with them at hand, going back never fails for want of space."""
 FALLS = 3
 """So many starts that failed are enough: the rest of the time would bring more of them."""
 
@@ -154,7 +156,16 @@ def _switch(place: Place, wanted: Release, health_s: float, steady_s: float) -> 
 
 
 def _begin(place: Place, name: str, previous: str | None, **more: str) -> int:
-    """Write down what is tried; the trial is held until what is returned is closed."""
+    """Write down what is tried; the trial is held until what is returned is closed.
+
+    Raises:
+        Refused: there is too little space; nothing was changed.
+    """
+    if (free := disk.free_mb(place)) < SWITCH_MB:
+        raise Refused(
+            f"expected {SWITCH_MB} MB free to switch and to go back. The disk has {free} MB: "
+            "sudo apt-get clean, or remove what else fills it"
+        )
     facts = {"release": name, "previous": previous, "boot_id": _boot_id(), **more}
     text = json.dumps({**facts, "started_s": round(time.time(), 3)})
     fd = disk.write(place.trial, text, hold=True)

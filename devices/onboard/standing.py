@@ -96,6 +96,8 @@ def settle(place: Place) -> dict[str, Any]:
         return {"current": led_to(place.current), "settled": False}
     broken = trial(place)
     before = led_to(place.current)
+    if before is None and broken is None and not (led_to(place.good) or history(place)):
+        return {"current": None, "settled": False}  # nothing was switched to yet, or it failed
     release = best(place, broken)
     changed = broken is not None
     if release is None:
@@ -129,7 +131,7 @@ def run(place: Place) -> None:
     folder = place.releases / release.id
     python = str(folder / "venv/bin/python")
     gallery = place.state / "gallery.sqlite"
-    if "--gallery" not in release.camera and not gallery.exists():
+    if "--gallery" not in release.camera and not gallery.exists() and _of_faces(folder):
         code, said = system.tool(
             [
                 python,
@@ -144,3 +146,11 @@ def run(place: Place) -> None:
         if code:
             say(f"nobody can be enrolled: {said.strip()[-200:]}")
     os.execv(python, command(place, folder, release))
+
+
+def _of_faces(folder: Path) -> bool:
+    try:
+        manifest = json.loads((folder / "bundle/manifest.json").read_text("utf-8"))
+        return bool(manifest["task"] == "faces")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

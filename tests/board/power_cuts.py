@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import random
 import subprocess
 import sys
@@ -33,6 +32,8 @@ from devices.onboard.release import parse  # noqa: E402
 
 PEOPLE = "/var/lib/edgecnn/people-of-the-test"
 BOOT_S = 300
+TRIES, NO_CONNECTION = 10, 255
+"""A board on a busy machine may take long to answer; all that is asked may be asked again."""
 
 
 class Emulated:
@@ -49,7 +50,11 @@ class Emulated:
         return [str(self.script), "ssh", command]
 
     def ssh(self, command: str, data: bytes = b"", check: bool = True) -> str:
-        done = subprocess.run(self.words(command), input=data, capture_output=True)
+        for _ in range(TRIES):
+            done = subprocess.run(self.words(command), input=data, capture_output=True)
+            if done.returncode != NO_CONNECTION:
+                break
+            time.sleep(2)
         if check and done.returncode:
             raise SystemExit(f"{command}: {done.stdout.decode()} {done.stderr.decode()}")
         return done.stdout.decode()
@@ -147,7 +152,6 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("power-cuts.json"))
     asked = parser.parse_args()
     board, chance = Emulated(asked.board.resolve()), random.Random(asked.seed)
-    os.environ.setdefault("BOARD_DIR", str(asked.board.resolve().parent))
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         double = BoardDouble(Path(folder) / "double")
