@@ -31,8 +31,7 @@ NETWORK_S = 5.0
 """How long a network is timed by :func:`of_networks`."""
 
 SIZES: dict[str, dict[str, Any]] = {
-    "compact": {"input_shape": (96, 96, 3), "classes": 10},
-    "dense": {"input_shape": (96, 96, 3), "classes": 10},
+    name: {"input_shape": (96, 96, 3), "classes": 10} for name in networks.CLASSIFIERS
 }
 """What a network is built with that has no size of its own: large photos, as training takes
 them."""

@@ -22,6 +22,8 @@ TINY_FLOAT = Path(__file__).parent / "tiny-float.tflite"
 
 SMALL: dict[str, dict[str, Any]] = {
     "compact": {"input_shape": (16, 16, 3), "classes": 3, "channels": (4, 8)},
+    "residual": {"input_shape": (16, 16, 3), "classes": 3, "channels": (4, 8), "depth": 10},
+    "separable": {"input_shape": (16, 16, 3), "classes": 3, "channels": (4, 8), "depth": 10},
     "dense": {"input_shape": (8, 8, 1), "classes": 3, "channels": (8,)},
     "embedder": {"size_wh": (32, 32), "dimension": 8, "stem": 4, "first_expansion": 8,
                  "stages": ((8, 8, 1),), "head": 8},

@@ -79,6 +79,8 @@ def test_each_network_has_a_size() -> None:
     shapes = {n: networks.build(n, **speed.SIZES.get(n, {})).input.shape for n in networks.NETWORKS}
     assert shapes == {
         "compact": (None, 96, 96, 3),
+        "residual": (None, 96, 96, 3),
+        "separable": (None, 96, 96, 3),
         "dense": (None, 96, 96, 3),
         "embedder": (None, 112, 112, 3),
         "detector": (None, 256, 320, 3),

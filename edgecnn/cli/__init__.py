@@ -12,6 +12,7 @@ from edgecnn import __version__
 from edgecnn.errors import EdgeCNNError
 
 COMMANDS = {
+    "data": "data",
     "train": "train",
     "convert": "convert",
     "autopsy": "autopsy",
@@ -19,6 +20,9 @@ COMMANDS = {
     "evaluate": "evaluate",
     "bench": "bench",
     "inspect": "inspect",
+    "networks": "networks",
+    "compare": "compare",
+    "robustness": "robustness",
     "preflight": "preflight",
     "compile": "compile",
     "enroll": "enroll",

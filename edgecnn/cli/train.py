@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from edgecnn.cli.options import Named
 from edgecnn.errors import DataError
 
 TASKS = ("images", "embedder", "detector", "faces")
@@ -41,10 +42,14 @@ def channels(text: str) -> list[int]:
 @click.option("--batch-size", type=click.IntRange(1), help="Pictures a step.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Its highest.")
 @click.option("--size", type=size, metavar="N|WxH", help="The network's input, in pixels.")
-@click.option("--network", type=click.Choice(["compact", "dense"]), help="images: which.")
+@click.option("--network", type=Named("network", "edgecnn.networks", "CLASSIFIERS"),
+              help="images: which.  [compact]")  # fmt: skip
 @click.option(
     "--channels", type=channels, metavar="N,N,…", help="images: filters of each stage.  [16,32,64]"
 )
+@click.option("--depth", type=click.IntRange(1), metavar="LAYERS", help="images: with weights: "
+              "compact 5 to 10, residual and separable 8 to 100.")  # fmt: skip
+@click.option("--width", type=click.FloatRange(0, min_open=True), help="images: times --channels.")
 @click.option("--colour", type=click.Choice(["RGB", "GRAY"]), help="images: of the input.")
 @click.option("--held-out", type=click.FloatRange(0, 0.5, True, True), help="images: the share "
               "of each class for validation, and as much for the test.  [0.15]")  # fmt: skip
@@ -56,8 +61,11 @@ def channels(text: str) -> list[int]:
 )
 @click.option("--skip-broken", is_flag=True, default=None, help="images: leave broken files out.")
 @click.option("--teacher", type=click.Path(path_type=str), help="embedder: an ONNX face embedder.")
-@click.option("--start", type=click.Path(path_type=str), help="embedder, detector: a run, or the "
-              ".tflite file of one, whose network is trained further.")  # fmt: skip
+@click.option("--start", type=click.Path(path_type=str), help="images, embedder, detector: a run, "
+              "or (not images) the .tflite file of one, whose network is trained further.",
+              )  # fmt: skip
+@click.option("--freeze", is_flag=True, default=None, help="images: of --start, only the logits "
+              "learn.")  # fmt: skip
 @click.option("--negatives", type=click.Path(path_type=str), help="detector: photos without faces.")
 @click.option("--with", "bundle", type=click.Path(path_type=str), help="faces: the bundle whose "
               "detector and embedder to use.  [the ones that ship]")  # fmt: skip
@@ -79,6 +87,8 @@ def command(data: Path, task: str, out: Path | None, resume: bool, **options: An
     Example:
       edgecnn train photos --task images --out run
       edgecnn train digits --task images --out small --channels 8,16 --epochs 20
+      edgecnn train photos --task images --network residual --depth 50 --width 0.5
+      edgecnn train more-photos --task images --start run --freeze
       edgecnn train friends --task faces --out friends-run --adapt
     """
     from importlib import import_module

@@ -7,6 +7,7 @@ layers that the Edge TPU takes: convolutions, batch normalisation, ReLU6, poolin
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,23 +16,34 @@ from edgecnn.errors import DataError, needs
 
 NETWORKS = {
     "compact": "edgecnn.networks.compact:compact",
+    "residual": "edgecnn.networks.residual:residual",
+    "separable": "edgecnn.networks.separable:separable",
     "dense": "edgecnn.networks.dense:dense",
     "embedder": "edgecnn.networks.embedder:embedder",
     "detector": "edgecnn.networks.detector:detector",
 }
 """Name to ``module:function``; the function takes options and returns a ``keras.Model``."""
 
+CLASSIFIERS = ("compact", "residual", "separable", "dense")
+"""Those of a picture's class, built with ``input_shape`` and ``classes``; the first unless told
+otherwise."""
+
 
 def build(name: str, **options: Any) -> Any:
-    """Build the network ``name``, untrained.
+    """Build the network ``name``, untrained; an option that is None counts as not given.
 
     Raises:
-        DataError: there is no such network.
+        DataError: there is no such network, or it has no such option.
     """
     if name not in NETWORKS:
         raise DataError(f"expected a network out of {', '.join(NETWORKS)}. Received: {name!r}")
     module, _, function = NETWORKS[name].partition(":")
-    return getattr(importlib.import_module(module), function)(**options)
+    builds = getattr(importlib.import_module(module), function)
+    given = {option: value for option, value in options.items() if value is not None}
+    known = inspect.signature(builds).parameters
+    if foreign := sorted(given.keys() - known.keys()):
+        raise DataError(f"the network {name} has no {foreign[0]}: leave it out")
+    return builds(**given)
 
 
 def load(path: str | Path) -> Any:

@@ -1,4 +1,4 @@
-"""The network for small boards: 5 to 9 weight layers, a thousand to a few hundred thousand
+"""The network for small boards: 5 to 10 weight layers, a few hundred to a few hundred thousand
 parameters."""
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgecnn.errors import DataError, needs
+from edgecnn.networks.stages import check_side, halvings, spread, widths_of
 
 with needs("train", "keras", "tensorflow"):
     from keras import Input, Model, layers
@@ -17,46 +18,52 @@ CHANNELS = (16, 32, 64)
 
 
 def compact(
-    input_shape: tuple[int, int, int], classes: int, *, channels: Sequence[int] | None = None
+    input_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    channels: Sequence[int] | None = None,
+    depth: int | None = None,
+    width: float | None = None,
 ) -> Any:
-    """Two 3×3 convolutions a stage with batch normalisation and ReLU6, then the mean and logits.
+    """Stages of 3×3 convolutions with batch normalisation and ReLU6, then the mean and logits.
 
     Args:
         input_shape: height, width, channels.
         classes: number of logits.
         channels: filters of each stage, two to four stages; :data:`CHANNELS` where None.
+        depth: weight layers, the logits' included, 5 to 10; two convolutions a stage where None.
+        width: factor on ``channels``; 1 where None.
 
     Input shape: ``(B, H, W, C)`` float32 in the range of :func:`edgecnn.images.to_network`.
     Output shape: ``(B, classes)`` logits.
 
     Raises:
-        DataError: the picture is under 8 pixels on a side, or ``channels`` is not as above.
+        DataError: the picture is under 8 pixels on a side, or an option is not as above.
     """
-    widths = tuple(CHANNELS if channels is None else channels)
-    if not 2 <= len(widths) <= 4 or min(widths) < 1:
-        raise DataError(f"expected two to four channel counts above 0. Received: {list(widths)}")
-    if min(input_shape[:2]) < 8:
-        raise DataError(f"expected an input of 8×8 pixels at least. Received: {input_shape}")
+    widths = widths_of(CHANNELS if channels is None else channels, 1.0 if width is None else width)
+    side = check_side(input_shape)
+    if depth is not None and not 5 <= depth <= 10:
+        raise DataError(f"expected a depth of 5 to 10 layers. Received: {depth}")
+    convolutions = spread(2 * len(widths) if depth is None else depth - 1, len(widths))
+    halved = _halved(halvings(side), convolutions)
     x = inputs = Input(input_shape, name="pixels")  # (B, H, W, C)
-    strides = _strides(min(input_shape[:2]), len(widths))
-    for i, stride in enumerate(strides):
-        name = f"stage{i // 2 + 1}_conv{i % 2 + 1}"
-        x = layers.Conv2D(
-            widths[i // 2], 3, strides=stride, padding="same", use_bias=False,
-            kernel_initializer="he_normal", name=name,
-        )(x)  # fmt: skip
-        # 0.9, not Keras' 0.99: a small folder gives too few steps for the slower mean to settle.
-        x = BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
-        x = layers.ReLU(6.0, name=f"{name}_relu6")(x)  # (B, H / 2^k, W / 2^k, width)
+    for stage, (count, filters) in enumerate(zip(convolutions, widths, strict=True), 1):
+        for number in range(1, count + 1):
+            name = f"stage{stage}_conv{number}"
+            x = layers.Conv2D(
+                filters, 3, strides=2 if (stage, number) in halved else 1, padding="same",
+                use_bias=False, kernel_initializer="he_normal", name=name,
+            )(x)  # fmt: skip
+            # 0.9, not Keras' 0.99: a small folder gives too few steps for a slower mean.
+            x = BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
+            x = layers.ReLU(6.0, name=f"{name}_relu6")(x)  # (B, H / 2^k, W / 2^k, filters)
     x = layers.GlobalAveragePooling2D(name="mean")(x)  # (B, widths[-1])
     return Model(inputs, layers.Dense(classes, name="logits")(x), name="compact")
 
 
-def _strides(side: int, stages: int) -> list[int]:
-    """The stride of each convolution: halve until a map of 4…7 pixels is left, late rather than
-    early where the picture is small."""
-    halvings = max(0, (side // 4).bit_length() - 1)
-    first_of_stage = [2 * i for i in reversed(range(stages))]
-    second_of_stage = [2 * i + 1 for i in range(stages)]
-    halved = [*first_of_stage, *second_of_stage][:halvings]
-    return [2 if i in halved else 1 for i in range(2 * stages)]
+def _halved(count: int, convolutions: Sequence[int]) -> list[tuple[int, int]]:
+    """Stage and number of the convolutions that halve the picture: each stage's first, late rather
+    than early where the picture is small; then the second ones, from the front."""
+    firsts = [(stage, 1) for stage in range(len(convolutions), 0, -1)]
+    seconds = [(stage, 2) for stage, many in enumerate(convolutions, 1) if many > 1]
+    return [*firsts, *seconds][:count]

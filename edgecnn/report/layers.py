@@ -71,6 +71,22 @@ def keras_layers(network: Any) -> list[Layer]:
     return [_layer(layer) for layer in _flat(network)]
 
 
+def depth(network: Any) -> int:
+    """Layers with weights on the way from input to output, the most that one output has behind it.
+
+    Normalisation is folded away and not counted; of two ways that meet, as in a residual block, the
+    longer counts.
+    """
+    longest: dict[str, int] = {}
+    for layer in _flat(network):
+        inputs = layer.input if isinstance(layer.input, list | tuple) else [layer.input]
+        outputs = layer.output if isinstance(layer.output, list | tuple) else [layer.output]
+        before = max((longest.get(x.name, 0) for x in inputs), default=0)
+        here = any(len(w.shape) > 1 for w in layer.weights)
+        longest |= {x.name: before + here for x in outputs}
+    return max(longest.values(), default=0)
+
+
 def _flat(network: Any) -> Iterator[Any]:
     for layer in network.layers:
         if getattr(layer, "layers", None):

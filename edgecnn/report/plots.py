@@ -5,6 +5,7 @@ Every drawing comes for a light or for a dark page, on a transparent ground.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -17,10 +18,13 @@ from edgecnn.errors import needs
 from edgecnn.images import Image
 
 LIGHT = {"ink": "#5c6675", "grid": "#e3e7ee", "lines": ("#2456c9", "#d9730d"),
+         "more": ("#2456c9", "#d9730d", "#1a8a5a", "#8a4bc9"),
          "map": ("#f6f8fc", "#2456c9"), "low": "#1c2330", "high": "#ffffff"}  # fmt: skip
 DARK = {"ink": "#9aa5b5", "grid": "#2c3440", "lines": ("#7aa5ff", "#ffb454"),
+        "more": ("#7aa5ff", "#ffb454", "#5fd39b", "#c79bff"),
         "map": ("#20272f", "#7aa5ff"), "low": "#e6e9ef", "high": "#10151c"}  # fmt: skip
-"""Colours of text, grid and curves; the ends of the colour map, and the numbers on either half."""
+"""Colours of text, grid and curves, two or more; the ends of the colour map, and the numbers on
+either half."""
 
 NOT_DRAWN = {"stage", "epoch", "seconds"}
 """Columns of ``history.csv`` that are no figures of quality."""
@@ -141,6 +145,72 @@ def reliability(bins: Mapping[str, npt.NDArray[np.floating]], *, dark: bool = Fa
     ax.set_ylabel("% right", fontsize=9, color=style["ink"])
     ax.grid(color=style["grid"], lw=0.8)
     ax.legend(frameon=False, fontsize=8, labelcolor=style["ink"])
+    return _png(figure)
+
+
+def sizes(
+    groups: Mapping[str, Sequence[tuple[float, float, float, float, str]]],
+    labels: tuple[str, str],
+    *,
+    dark: bool = False,
+) -> bytes:
+    """A share against a size by powers of ten: each a dot with its interval and its name.
+
+    Args:
+        groups: two names and their dots: size, share, its lower and its upper end (0…1), name.
+        labels: of the x and the y axis.
+    """
+    figure, (ax,) = _panels(1, dark, (7.0, 4.0))
+    style = DARK if dark else LIGHT
+    for (group, dots), colour, marker in zip(groups.items(), style["lines"], "os", strict=True):
+        if not dots:
+            continue
+        size, share, low, high = (100 * np.array([d[k] for d in dots]) for k in range(4))
+        spread = [np.maximum(0, share - low), np.maximum(0, high - share)]
+        ax.errorbar(size / 100, share, spread, fmt=marker, color=colour, lw=1.5, label=group)
+        for x, y, *_, name in dots:
+            ax.annotate(name, (x, 100 * y), (6, -3), textcoords="offset points", fontsize=8,
+                        color=style["ink"])  # fmt: skip
+    ax.set_xscale("log")
+    ax.margins(x=0.15)
+    ax.set_xlabel(labels[0], fontsize=9, color=style["ink"])
+    ax.set_ylabel(labels[1], fontsize=9, color=style["ink"])
+    ax.grid(color=style["grid"], lw=0.8)
+    ax.legend(frameon=False, fontsize=8, labelcolor=style["ink"], loc="lower right")
+    return _png(figure)
+
+
+def bands(
+    panels: Mapping[str, Mapping[str, npt.NDArray[np.floating]]],
+    ticks: Mapping[str, Sequence[str]],
+    *,
+    dark: bool = False,
+) -> bytes:
+    """Shares with their intervals over steps, a panel each.
+
+    A name that ends in ``float`` or ``int8`` shares its colour with the other; int8 is dashed.
+
+    Args:
+        panels: title to name to ``(K, 4)``: where on the x axis, share, lower and upper end, 0…1.
+        ticks: title to what stands under 0, 1, 2 … of the x axis.
+    """
+    figure, axes = _panels(len(panels), dark)
+    style = DARK if dark else LIGHT
+    for ax, (title, of) in zip(axes, panels.items(), strict=True):
+        stems = list(dict.fromkeys(re.sub(" (float|int8)$", "", name) for name in of))
+        for name, points in of.items():
+            x, share, low, high = points.T
+            stem = stems.index(re.sub(" (float|int8)$", "", name))
+            colour = style["more"][stem % len(style["more"])]
+            dash = "--" if name.endswith(" int8") else "-"
+            ax.plot(x, 100 * share, color=colour, lw=1.8, ls=dash, label=name)
+            ax.fill_between(x, 100 * low, 100 * high, color=colour, alpha=0.12, lw=0)
+        ax.set_ylim(0, 102)
+        ax.set_xticks(range(len(ticks[title])), ticks[title])
+        ax.set_title(title, loc="left", fontsize=10, color=style["ink"])
+        ax.grid(color=style["grid"], lw=0.8)
+    axes[0].set_ylabel("% right", fontsize=9, color=style["ink"])
+    axes[0].legend(frameon=False, fontsize=8, labelcolor=style["ink"], loc="lower left")
     return _png(figure)
 
 

@@ -14,7 +14,7 @@ from edgecnn.data.batches import Batches
 from edgecnn.data.folders import PARTS, Photos, counts, label_of, list_photos, read_photos, split
 from edgecnn.errors import DataError, TrainingError, needs
 from edgecnn.images import Floats, Image, Preprocess, decode_image, read_image, to_network
-from edgecnn.networks import build
+from edgecnn.networks import CLASSIFIERS, build
 from edgecnn.report import plots
 from edgecnn.training import settings_for
 from edgecnn.training.answers import Answers
@@ -22,6 +22,7 @@ from edgecnn.training.fit import Progress, fit
 from edgecnn.training.images_report import write_report
 from edgecnn.training.measures import accuracies, confusion, cross_entropy, least_threshold, softmax
 from edgecnn.training.run import Run
+from edgecnn.training.transfer import earlier, input_of, refuse_foreign, transferred
 
 with needs("train", "keras", "tensorflow"):
     import keras
@@ -33,7 +34,11 @@ Predict = Callable[[Image], list[Floats]]
 DEFAULTS: dict[str, Any] = {
     "seed": 0,
     "network": "compact",
-    "channels": None,  # the network's own
+    "channels": None,  # the network's own, as are the next two
+    "depth": None,
+    "width": None,
+    "start": None,  # a run of this task, whose network is trained further
+    "freeze": False,
     "size": None,  # a side or [width, height]; the pictures' own where that is small, else 96
     "colour": None,  # RGB or GRAY; GRAY where no picture has colour
     "epochs": 40,
@@ -50,7 +55,6 @@ DEFAULTS: dict[str, Any] = {
 }
 """Settings of this task; ``edgecnn train`` has an option for most."""
 
-NETWORKS = ("compact", "dense")
 LARGEST_OWN_SIZE = 96
 SIDES = (8, 512)
 """Least and largest side of an input, in pixels."""
@@ -221,11 +225,12 @@ def _read(
     settings: Mapping[str, Any], names: list[str], progress: Progress | None
 ) -> tuple[Photos, Preprocess]:
     told = settings["size"]
-    if told is None:
-        size_wh = _own_size(Path(settings["data"]), names)
+    size_wh = (told, told) if isinstance(told, int) else told and (int(told[0]), int(told[1]))
+    if settings["start"]:
+        preprocess = input_of(earlier(settings["start"]), size_wh)
     else:
-        size_wh = (told, told) if isinstance(told, int) else (int(told[0]), int(told[1]))
-    preprocess = Preprocess(size_wh, settings["colour"] or "RGB")
+        size_wh = size_wh or _own_size(Path(settings["data"]), names)
+        preprocess = Preprocess(size_wh, settings["colour"] or "RGB")
     photos = read_photos(
         settings["data"],
         names,
@@ -235,7 +240,7 @@ def _read(
     )
     pixels = photos.pixels
     grey = pixels.shape[-1] == 3 and bool((pixels == pixels[..., :1]).all())
-    if settings["colour"] is None and grey:
+    if settings["colour"] is None and settings["start"] is None and grey:
         # With three equal channels OpenCV's grey is that channel: the same bytes as read as GRAY.
         photos = Photos(
             photos.names, np.ascontiguousarray(pixels[..., :1]), photos.digests, photos.skipped
@@ -265,15 +270,15 @@ def _fit(
     rows: Mapping[str, Any],
     progress: Progress | None,
 ) -> Any:
-    settings = run.facts["settings"]
-    classes = len(run.facts["labels"])
+    settings, labels = run.facts["settings"], run.facts["labels"]
+    classes = len(labels)
     keras.utils.set_random_seed(settings["seed"])
-    model = build(
-        settings["network"],
-        input_shape=pixels.shape[1:],
-        classes=classes,
-        channels=settings["channels"],
-    )
+    if settings["start"]:
+        start = earlier(settings["start"])
+        model = transferred(start, pixels.shape[1:], labels, settings["freeze"])
+    else:
+        options = {name: settings[name] for name in ("channels", "depth", "width")}
+        model = build(settings["network"], input_shape=pixels.shape[1:], classes=classes, **options)
     batches = Batches(pixels[rows["train"]], targets[rows["train"]], classes, settings)
     steps = settings["epochs"] * len(batches)
     warm_up = min(len(batches), steps // 10)
@@ -319,10 +324,10 @@ def _logits(model: Any, pixels: Image) -> Floats:
 
 
 def _check(settings: Mapping[str, Any]) -> None:
-    if settings["network"] not in NETWORKS:
-        raise DataError(
-            f"expected a network out of {', '.join(NETWORKS)}. Received: {settings['network']!r}"
-        )
+    if settings["network"] not in CLASSIFIERS:
+        names = ", ".join(CLASSIFIERS)
+        raise DataError(f"expected a network out of {names}. Received: {settings['network']!r}")
+    refuse_foreign(settings, DEFAULTS)
     for name in ("epochs", "batch_size", "learning_rate"):
         if not settings[name] > 0:
             raise DataError(f"expected {name} above 0. Received: {settings[name]}")

@@ -1,0 +1,199 @@
+"""``edgecnn data``: look after a folder of pictures."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgecnn.cli.options import json_option
+from edgecnn.errors import DataError
+
+if TYPE_CHECKING:
+    from edgecnn.cli.progress import Show
+    from edgecnn.data.check import Finding
+    from edgecnn.data.look import Seen
+
+RESULT, PAGE = "check.json", "check.html"
+
+
+@click.group()
+def command() -> None:
+    """Look after a folder of pictures.
+
+    \b
+    Example:
+      edgecnn data check photos --out checked
+    """
+
+
+def kinds_of(text: str) -> list[str]:
+    """``broken,duplicate`` to a list of kinds."""
+    from edgecnn.data.check import KINDS
+
+    names = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in KINDS]:
+        raise DataError(f"expected kinds out of {', '.join(KINDS)}. Received: {unknown[0]!r}")
+    return names
+
+
+@command.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Takes the page.")
+@click.option("--labels/--no-labels", default=True, help="Look for wrong labels: trains networks.")
+@click.option("--faces", is_flag=True, help="Each picture should show a face.")
+@click.option("--run", "run_path", type=click.Path(path_type=Path),
+              help="Whose split to check.  [the one that train would make]")  # fmt: skip
+@click.option("--fix", type=click.Path(path_type=Path), metavar="ASIDE",
+              help="Move what you confirm to this folder; nothing is deleted.")  # fmt: skip
+@click.option("--yes", type=kinds_of, metavar="KIND,…", help="With --fix: confirm these unasked.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Same seed, same result.")
+@json_option
+def check(
+    folder: Path, out: Path, labels: bool, faces: bool, run_path: Path | None, fix: Path | None,
+    yes: list[str] | None, seed: int, as_json: bool,
+) -> None:  # fmt: skip
+    """Find broken, tiny, blurred, repeated and wrongly labelled pictures in FOLDER.
+
+    FOLDER has a folder for each class. Wrong labels are found by networks that did not see the
+    picture (3 folds; minutes). The page shows every finding with its picture. Nothing is changed
+    without --fix, which asks kind by kind.
+
+    \b
+    Example:
+      edgecnn data check photos --out checked
+      edgecnn data check photos --out checked --fix photos-aside
+      edgecnn data check friends --out checked --faces --no-labels
+    """
+    from edgecnn.cli.progress import shown
+    from edgecnn.data import aside
+    from edgecnn.data import check as rules
+    from edgecnn.data import check_report as report
+    from edgecnn.data.folders import list_photos
+    from edgecnn.data.look import look
+    from edgecnn.storage import whole_file
+
+    if yes and not fix:
+        raise DataError("--yes confirms what --fix moves: name a side folder by --fix")
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise DataError(f"expected --out outside {folder}, where it would be a class: name another")
+    names = list_photos(folder)
+    with shown(to_stderr=as_json) as show:
+        seen = look(folder, names, lambda done, of: show("looking at pictures", done, of, {}))
+        found = rules.by_themselves(seen)
+        found += rules.repeated(seen, parts_of(seen, run_path, seed))
+        notes = []
+        if faces:
+            found += faceless(folder, seen)
+        if labels:
+            doubts, note = mislabelled(folder, seen, found, seed, show)
+            found += doubts
+            notes += [note] if note else []
+    classes, uneven = rules.balance(seen)
+    notes += [uneven] if uneven else []
+    crossed = sum(bool(f.parts) for f in found)
+    if crossed:
+        notes.append(f"{crossed} pictures stand in two parts of the split: the test is too easy")
+    order = list(rules.KINDS)
+    found.sort(key=lambda f: order.index(f.kind))
+    facts = rules.statistics(seen)
+    told = {"folder": str(folder), "findings": [asdict(f) for f in found], "classes": classes,
+            "statistics": facts, "notes": notes}  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    report.write(out / PAGE, folder, found, classes, facts, notes)
+    with whole_file(out / RESULT) as draft:
+        draft.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+    else:
+        counts = Counter(f.kind for f in found)
+        for kind, count in counts.items():
+            click.echo(f"{kind:<16}{count:>6,}  {rules.KINDS[kind]}")
+        for note in notes:
+            click.echo(note)
+        click.echo(f"{len(seen):,} files looked at; page: {out / PAGE}")
+    if fix:
+        chosen = confirmed(found, yes)
+        moved = aside.move(folder, fix, [(f.name, f.kind, f.told) for f in chosen])
+        click.echo(f"moved {moved:,} to {fix}", err=as_json)
+
+
+def confirmed(found: list[Finding], yes: list[str] | None) -> list[Finding]:
+    """The findings of the kinds that the user confirms, each asked for once."""
+    kinds = list(dict.fromkeys(f.kind for f in found))
+    if yes is None:
+        counts = Counter(f.kind for f in found)
+        yes = [k for k in kinds if click.confirm(f"move {counts[k]:,} of kind {k}?", err=True)]
+    return [f for f in found if f.kind in yes]
+
+
+def parts_of(seen: list[Seen], run_path: Path | None, seed: int) -> dict[str, str]:
+    """Name to part: of a run, or of the split that a training would make; empty where neither."""
+    from edgecnn.data.folders import PARTS, split
+    from edgecnn.training.run import Run
+
+    if run_path is not None:
+        parts = {part: Run(run_path).split.get(part, []) for part in PARTS}
+    else:
+        good = [one for one in seen if not one.fault]
+        try:
+            parts = split([o.name for o in good], [o.digest for o in good], seed=seed)
+        except DataError:  # too few pictures of a class to train on; balance says so
+            return {}
+    return {name: part for part, names in parts.items() for name in names}
+
+
+def faceless(folder: Path, seen: list[Seen]) -> list[Finding]:
+    """By the detector that ships."""
+    from edgecnn.bundle import ASSETS, Bundle
+    from edgecnn.data.check import without_face
+    from edgecnn.faces.detect import Detector
+
+    return without_face(folder, seen, Detector.of(Bundle(ASSETS)))
+
+
+def mislabelled(
+    folder: Path, seen: list[Seen], found: list[Finding], seed: int, show: Show
+) -> tuple[list[Finding], str]:
+    """Pictures that networks take for another class, and what to say where that cannot be told.
+
+    Broken pictures are left out, and copies, which would be seen in training.
+    """
+    import numpy as np
+
+    from edgecnn import training
+    from edgecnn.data.check import Finding
+    from edgecnn.data.folders import read_photos
+    from edgecnn.images import Preprocess
+
+    training.start_keras()
+    from edgecnn.training.folds import doubtful, out_of_fold
+
+    out = {f.name for f in found if f.kind in ("broken", "flat", "duplicate", "near-duplicate")}
+    good = [one for one in seen if one.name not in out]
+    classes = sorted({one.label for one in good})
+    if len(classes) < 2:
+        return [], "wrong labels cannot be told: fewer than two classes have pictures"
+    sizes = {one.size_wh for one in good}
+    own = sizes.pop() if len(sizes) == 1 else (64, 64)
+    size = own if min(own) >= 8 and max(own) <= 64 else (64, 64)
+    order = "GRAY" if all(one.is_grey for one in good) else "RGB"
+    # A picture in two classes is what the rest decides about.
+    pixels = read_photos(folder, [o.name for o in good], Preprocess(size, order),
+                         skip_broken=True)  # fmt: skip
+    targets = np.array([classes.index(n.partition("/")[0]) for n in pixels.names], np.int64)
+    try:
+        said = out_of_fold(
+            pixels.pixels, targets, len(classes), seed=seed,
+            progress=lambda done, of: show("asking of labels", done, of, {}),
+        )  # fmt: skip
+    except DataError as e:
+        return [], f"wrong labels cannot be told: {e}"
+    return [
+        Finding("label", pixels.names[i], f"{classes[said[i].argmax()]} by {said[i].max():.0%}")
+        for i in doubtful(said, targets)
+    ], ""

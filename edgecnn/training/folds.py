@@ -1,0 +1,102 @@
+"""What networks say of pictures that they have not seen: each is asked of one that was trained on
+the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edgecnn.data.batches import Batches
+from edgecnn.errors import DataError, needs
+from edgecnn.images import Floats, Image, to_network
+from edgecnn.networks import build
+from edgecnn.training.measures import softmax
+
+with needs("train", "keras", "tensorflow"):
+    import keras
+
+FOLDS, EPOCHS, BATCH = 3, 10, 32
+LEARNING_RATE = 3e-3
+
+Labels = npt.NDArray[np.int64]
+Ask = Callable[[int, int], None]
+
+
+def folds_of(targets: Labels, folds: int, seed: int) -> Labels:
+    """Number of the fold of each row, ``(N,)``: every class spread over all folds.
+
+    Raises:
+        DataError: a class has fewer members than there are folds.
+    """
+    counts = np.bincount(targets)
+    if counts.min() < folds:
+        raise DataError(
+            f"expected {folds} pictures of each class at least, one for each fold. One class has "
+            f"{counts.min()}: add more, or ask for fewer folds"
+        )
+    rng = np.random.default_rng(seed)
+    found = np.empty(len(targets), np.int64)
+    for label in range(len(counts)):
+        rows = rng.permutation(np.flatnonzero(targets == label))
+        found[rows] = np.arange(len(rows)) % folds
+    return found
+
+
+def out_of_fold(
+    pixels: Image, targets: Labels, classes: int, *, folds: int = FOLDS, epochs: int = EPOCHS,
+    seed: int = 0, progress: Ask | None = None,
+) -> Floats:  # fmt: skip
+    """Probabilities ``(N, classes)`` by compact networks, none of which saw the row it is asked of.
+
+    Args:
+        pixels: ``(N, H, W, C)`` uint8. ``targets``: ``(N,)`` class numbers.
+        progress: called with epochs done and in all.
+
+    Raises:
+        DataError: a class has fewer members than there are folds.
+    """
+    where = folds_of(targets, folds, seed)
+    found = np.zeros((len(targets), classes), np.float32)
+    settings: dict[str, Any] = {"seed": seed, "batch_size": BATCH, "balance": True,
+                                "augment": True, "mirror": False}  # fmt: skip
+    for fold in range(folds):
+        learnt, asked = where != fold, where == fold
+        keras.utils.set_random_seed(seed + fold)
+        model = build("compact", input_shape=pixels.shape[1:], classes=classes)
+        batches = Batches(pixels[learnt], targets[learnt], classes, settings)
+        schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * len(batches))
+        model.compile(
+            keras.optimizers.AdamW(schedule, weight_decay=0.01),
+            keras.losses.CategoricalCrossentropy(from_logits=True),
+        )
+        for epoch in range(epochs):
+            batches.epoch = epoch
+            model.fit(batches, verbose=0, shuffle=False)
+            if progress:
+                progress(fold * epochs + epoch + 1, folds * epochs)
+        logits = model.predict(to_network(pixels[asked]), batch_size=256, verbose=0)
+        found[asked] = softmax(np.asarray(logits))
+    return found
+
+
+def doubtful(probabilities: Floats, targets: Labels) -> Labels:
+    """Rows whose label is probably wrong, the most doubtful first.
+
+    Confident learning (Northcutt et al. 2021, "Confident Learning: Estimating Uncertainty in
+    Dataset Labels", section 3.1): a row belongs to another class where its probability of that
+    class is at least the mean one of the pictures labelled so, and no other class is likelier.
+
+    Args:
+        probabilities: ``(N, C)`` of :func:`out_of_fold`. ``targets``: ``(N,)`` the labels given.
+    """
+    usual = np.array([
+        probabilities[targets == c, c].mean() if (targets == c).any() else 2.0
+        for c in range(probabilities.shape[1])
+    ])  # fmt: skip
+    best = probabilities.argmax(axis=1)
+    sure = probabilities.max(axis=1)
+    rows = np.flatnonzero((best != targets) & (sure >= usual[best]))
+    return np.asarray(rows[np.argsort(-sure[rows], kind="stable")], np.int64)
