@@ -29,6 +29,8 @@ bundle = pathlib.Path(sys.argv[2])
 status = pathlib.Path(sys.argv[sys.argv.index("--status") + 1])
 model = (bundle / "model.tflite").read_text()
 print("camera", sys.argv[1:], flush=True)
+if "--shadow" in sys.argv:
+    model += (pathlib.Path(sys.argv[sys.argv.index("--shadow") + 1]) / "model.tflite").read_text()
 if "crashes" in model:
     sys.exit("the model crashes")
 address = os.environ.get("NOTIFY_SOCKET")
@@ -37,7 +39,7 @@ if address:
         out.sendto(b"READY=1", address)
 begun, frames = time.time(), 0
 while True:
-    frames += "blind" not in model
+    frames += "blind" not in model and not (status.parents[2] / "unplugged").exists()
     part = status.with_suffix(".part")
     part.write_text(json.dumps({
         "bundle": hashlib.sha256((bundle / "manifest.json").read_bytes()).hexdigest(),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,7 +119,7 @@ def test_an_unhealthy_release_gives_way_to_the_one_before(
     old, new = first(board), board.stage(board.release(model))["id"]
     people = board.root / "var/lib/edgecnn/gallery.sqlite"
     people.write_text("Ann", "utf-8")
-    error = board.activate(new, health_s=10 if model == "crashes" else 2)["error"]
+    error = board.activate(new, health_s=20 if model == "crashes" else 8)["error"]
     assert f"{old} runs again" in error and why in error
     assert board.runs() == old
     assert state(board) == {"current": old, "good": old, "trial": None, "service": "active"}
@@ -136,6 +138,13 @@ def test_an_unhealthy_first_release_leaves_nothing_running(tmp_path: Path) -> No
     assert (told["current"], told["good"], told["trial"]) == (None, None, None)
     board.boot()
     assert board.ask("status")["service"] == "inactive"
+
+
+def test_a_release_that_failed_is_not_gone_back_to(tmp_path: Path) -> None:
+    board = BoardDouble(tmp_path / "board")
+    assert "there is none before" in board.deploy(board.release("crashes"))["error"]
+    assert "there is none before" in board.deploy(board.release("crashes, too"))["error"]
+    assert board.ask("status")["current"] is None
 
 
 def test_back_and_back_again(board: BoardDouble) -> None:
@@ -258,7 +267,7 @@ def test_a_file_that_the_manifest_does_not_name_is_refused(board: BoardDouble) -
 
 def test_a_shadow_runs_beside_and_goes(board: BoardDouble) -> None:
     new = board.stage(board.release("second"))["id"]
-    assert board.ask("shadow", new) == {"shadow": new}
+    assert board.ask("shadow", new, "--steady-s", "0.2") == {"shadow": new}
     words = board.camera()["words"]
     assert words[-2:] == ["--shadow", str(board.opt / "releases" / new / "bundle")]
     assert state(board)["current"] == first(board)
@@ -266,10 +275,43 @@ def test_a_shadow_runs_beside_and_goes(board: BoardDouble) -> None:
     assert "--shadow" not in board.camera()["words"]
 
 
-def test_a_switch_outlives_the_one_who_asked(board: BoardDouble) -> None:
-    import signal
-    import time
+def test_a_shadow_that_keeps_the_camera_from_starting_goes_by_itself(board: BoardDouble) -> None:
+    bad = board.stage(board.release("crashes"))["id"]
+    error = board.ask("shadow", bad, "--health-s", "10")["error"]
+    assert "it runs without a shadow" in error and "the model crashes" in error
+    assert (board.runs(), board.ask("status")["shadow"]) == (first(board), None)
 
+
+def test_a_shadow_whose_trial_a_power_cut_ended_is_not_there_after_it(board: BoardDouble) -> None:
+    bad = board.stage(board.release("crashes"))["id"]
+    child = board.start("shadow", bad)
+    while not (board.opt / "shadow").is_symlink():
+        assert child.poll() is None
+    os.killpg(child.pid, signal.SIGKILL)
+    child.communicate()
+    board.boot()
+    assert board.runs() == first(board)
+    assert board.ask("status")["shadow"] is None
+
+
+def test_what_was_promoted_does_not_run_beside_itself(board: BoardDouble) -> None:
+    new = board.stage(board.release("second"))["id"]
+    board.ask("shadow", new, "--steady-s", "0.2")
+    assert board.activate(new)["id"] == new
+    assert "--shadow" not in board.camera()["words"]
+
+
+def test_a_camera_that_is_unplugged_takes_nothing_off(board: BoardDouble) -> None:
+    good = first(board)
+    (board.root / "unplugged").touch()
+    assert "goes on trying" in board.activate(good, health_s=1)["error"]
+    board.boot()
+    assert board.ask("status")["current"] == good
+    (board.root / "unplugged").unlink()
+    assert board.runs() == good
+
+
+def test_a_switch_outlives_the_one_who_asked(board: BoardDouble) -> None:
     new = board.stage(board.release("second"))["id"]
     child = board.start("activate", new, "--steady-s", "0.2")
     end = time.monotonic() + 10

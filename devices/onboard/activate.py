@@ -82,29 +82,40 @@ def rollback(
     return {"id": name, "healthy": True, "from": current}
 
 
-def shadow(place: Place, name: str | None) -> dict[str, Any]:
+def shadow(
+    place: Place, name: str | None, health_s: float = HEALTH_S, steady_s: float = STEADY_S
+) -> dict[str, Any]:
     """Let a release's bundle run beside the current one, or none.
 
+    That is a trial, too: a shadow of another task, say, keeps the camera from starting.
+
     Raises:
-        Refused: there is no such release, or nothing runs that it could be beside.
+        Refused: there is no such release, nothing runs that it could be beside, or the camera is
+            not healthy with it, and runs without.
     """
     with disk.alone(place):
         settle(place)
         if name is None:
             disk.forget(place.shadow)
-        else:
-            _there(place, name)
-            if release.whole(place, led_to(place.current)) is None:
-                raise Refused("no release runs here that another could run beside: deploy one")
-            lead(place.shadow, name)
-        code, said = system.systemctl("restart", UNIT)
-        if code:
-            disk.forget(place.shadow)
             system.systemctl("restart", UNIT)
-            raise Refused(
-                f"the camera did not start with it ({system.last_lines() or said}): "
-                "it runs without a shadow"
-            )
+            return {"shadow": None}
+        _there(place, name)
+        current = release.whole(place, led_to(place.current))
+        if current is None:
+            raise Refused("no release runs here that another could run beside: deploy one")
+        fd = _begin(place, current.id, current.id, shadow=name)
+        try:
+            lead(place.shadow, name)
+            system.systemctl("restart", "--no-block", UNIT)
+            why = unhealthy(place, current, health_s, steady_s)
+            if why:
+                disk.forget(place.shadow)
+            disk.forget(place.trial)
+        finally:
+            os.close(fd)
+        if why:
+            system.systemctl("restart", "--no-block", UNIT)
+            raise Refused(f"the camera is not healthy with it ({why}): it runs without a shadow")
     return {"shadow": name}
 
 
@@ -124,23 +135,7 @@ def _note(place: Place, names: list[str]) -> None:
 
 def _switch(place: Place, wanted: Release, health_s: float, steady_s: float) -> None:
     previous = led_to(place.current)
-    if (free := disk.free_mb(place)) < SWITCH_MB:
-        raise Refused(
-            f"expected {SWITCH_MB} MB free to switch and to go back. The disk has {free} MB: "
-            "sudo apt-get clean, or remove what else fills it"
-        )
-    fd = disk.write(
-        place.trial,
-        json.dumps(
-            {
-                "release": wanted.id,
-                "previous": previous,
-                "boot_id": _boot_id(),
-                "started_s": round(time.time(), 3),
-            }
-        ),
-        hold=True,
-    )
+    fd = _begin(place, wanted.id, previous)
     try:
         try:
             system.make_user(place)
@@ -157,8 +152,25 @@ def _switch(place: Place, wanted: Release, health_s: float, steady_s: float) -> 
         lead(place.good, wanted.id)
         disk.forget(place.trial)
     finally:
-        if fd is not None:
-            os.close(fd)
+        os.close(fd)
+
+
+def _begin(place: Place, name: str, previous: str | None, **more: str) -> int:
+    """Write down what is tried; the trial is held until what is returned is closed.
+
+    Raises:
+        Refused: there is too little space; nothing was changed.
+    """
+    if (free := disk.free_mb(place)) < SWITCH_MB:
+        raise Refused(
+            f"expected {SWITCH_MB} MB free to switch and to go back. The disk has {free} MB: "
+            "sudo apt-get clean, or remove what else fills it"
+        )
+    facts = {"release": name, "previous": previous, "boot_id": _boot_id(), **more}
+    text = json.dumps({**facts, "started_s": round(time.time(), 3)})
+    fd = disk.write(place.trial, text, hold=True)
+    assert fd is not None
+    return fd
 
 
 def _boot_id() -> str:
@@ -180,7 +192,9 @@ def unhealthy(place: Place, wanted: Release, health_s: float, steady_s: float) -
     while time.monotonic() < end:
         time.sleep(LOOK_S if steady_s >= LOOK_S else steady_s / 2)
         state = system.shown("ActiveState")["ActiveState"]
-        if state == "failed" or _falls() - falls >= FALLS:
+        fallen = _falls()
+        falls = min(falls, fallen)  # a start by hand counts from 0 again
+        if state == "failed" or fallen - falls >= FALLS:
             return f"it ends again and again: {system.last_lines()}"
         status = read_status(place)
         mine = bool(status) and status.get("bundle") == wanted.bundle[MANIFEST]
@@ -216,6 +230,10 @@ def read_status(place: Place) -> dict[str, Any]:
 
 def _back(place: Place, wanted: Release, previous: str | None, why: str) -> str:
     """Run again what ran before; what to say of it."""
+    if wanted.id == led_to(place.good):
+        # Its camera may be unplugged: it goes on trying, and so it does after the next boot.
+        disk.forget(place.trial)
+        return f"release {wanted.id} was healthy before, is not now, and goes on trying: {why}"
     found = best(place, {"release": wanted.id, "previous": previous})
     if found is None or found.id == wanted.id:
         system.systemctl("disable", "--now", UNIT)

@@ -55,7 +55,7 @@ def _do(asked: argparse.Namespace) -> dict[str, Any]:
     if asked.verb == "rollback":
         return rollback(place, asked.id, asked.health_s, asked.steady_s)
     if asked.verb == "shadow":
-        return shadow(place, asked.id)
+        return shadow(place, asked.id, asked.health_s, asked.steady_s)
     if asked.verb == "unshadow":
         return shadow(place, None)
     if asked.verb == "settle":
@@ -77,13 +77,15 @@ def _parser() -> argparse.ArgumentParser:
     switch.add_argument("--keep", type=int, default=3, help="releases that stay")
     back = verbs.add_parser("rollback", help="run the one that was healthy before")
     back.add_argument("id", nargs="?")
-    for verb in (switch, back):
+    beside = verbs.add_parser("shadow", help="run a release beside the current one")
+    beside.add_argument("id")
+    for verb in (switch, back, beside):
         verb.add_argument("--health-s", type=float, default=HEALTH_S)
         verb.add_argument("--steady-s", type=float, default=STEADY_S)
+    for verb in (switch, back):
         verb.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     verbs.add_parser("settle", help="take back a switch that was cut off")
     verbs.add_parser("run", help="become the camera")
-    verbs.add_parser("shadow", help="run a release beside the current one").add_argument("id")
     verbs.add_parser("unshadow", help="and no longer")
     verbs.add_parser("status", help="how everything is")
     gone = verbs.add_parser("uninstall", help="remove everything")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from devices.onboard import disk, release, system
-from devices.onboard.ground import UNIT, Place, Refused, say
+from devices.onboard.ground import Place, Refused, say
 from devices.onboard.release import CONTENTS, MANIFEST, SIGNATURE, Release
 from devices.onboard.standing import led_to, settle
 
@@ -202,7 +202,7 @@ def _try(place: Place, wanted: Release, part: Path) -> None:
     """
     words = [str(part / "venv/bin/python"), "-I", "-m", "devices.selftest", "bundle"]
     words += [str(part / "bundle")]
-    if system.systemctl("is-active", "--quiet", UNIT)[0]:
+    if system.shown("ActiveState")["ActiveState"] in ("inactive", "failed", ""):
         words += ["--source", source(wanted.camera)]
     say("trying it out")
     user = system.as_user(place)

@@ -9,6 +9,7 @@ cut off                                then
 =====================================  ===========================================================
 before ``trial.json`` has its name     ``current`` is what it was
 before or after ``current`` switched   :func:`settle` points it back to ``good``
+after ``shadow`` was set               the shadow goes: the camera may not start for it
 after ``good`` followed                the release was healthy: ``trial.json`` goes, it stays
 on a first deploy, without a ``good``  the one release there is runs, and is tried at every start
 =====================================  ===========================================================
@@ -68,15 +69,17 @@ def best(place: Place, broken: dict[str, Any] | None) -> Release | None:
     """The release to run: the first whole one, those seen healthy before those that were not.
 
     Args:
-        broken: a trial that was cut off; its release comes last.
+        broken: a trial that was cut off; its release comes after those seen healthy, and before
+            those that may have failed.
     """
     tried = (broken or {}).get("release")
     names = [led_to(place.current)] if broken is None else []
     names += [led_to(place.good), (broken or {}).get("previous")]
-    names += [*reversed(history(place)), *reversed(ids(place))]
+    names += reversed(history(place))
     good = led_to(place.good)
     ordered = [n for n in names if isinstance(n, str) and (n != tried or n == good)]
     ordered += [tried] if isinstance(tried, str) else []
+    ordered += reversed(ids(place))
     for name in dict.fromkeys(ordered):
         if found := whole(place, name):
             return found
@@ -93,6 +96,8 @@ def settle(place: Place) -> dict[str, Any]:
         return {"current": led_to(place.current), "settled": False}
     broken = trial(place)
     before = led_to(place.current)
+    if before is None and broken is None and not (led_to(place.good) or history(place)):
+        return {"current": None, "settled": False}  # nothing was switched to yet, or it failed
     release = best(place, broken)
     changed = broken is not None
     if release is None:
@@ -103,6 +108,8 @@ def settle(place: Place) -> dict[str, Any]:
         lead(place.current, release.id)
         changed = True
     if broken is not None:
+        if "shadow" in broken or not broken:
+            disk.forget(place.shadow)
         disk.forget(place.trial)
     if changed and system.write_unit(place, release):
         # Only the limit of memory can differ; it holds from the next start on.

@@ -137,5 +137,6 @@ def command(place: Place, folder: Path, release: Release) -> list[str]:
     if not any(word.partition("=")[0] == "--gallery" for word in release.camera):
         words += ["--gallery", str(gallery)] if gallery.exists() else []
     shadow = Path(os.path.realpath(place.shadow)) / "bundle"
-    words += ["--shadow", str(shadow)] if shadow.is_dir() else []
+    beside = shadow.is_dir() and shadow != folder / "bundle"  # promoted: it runs in front already
+    words += ["--shadow", str(shadow)] if beside else []
     return words
