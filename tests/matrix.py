@@ -20,8 +20,9 @@ PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 """What ai-edge-litert and TensorFlow both have wheels for."""
 
 BOARD_TESTS = (
-    "bundle", "camera", "cli_camera", "cli_doctor", "cli_people", "cli_privacy", "devices",
-    "errors", "events", "faces", "images", "privacy", "runtime", "storage",
+    "bundle", "camera", "cli_camera", "cli_doctor", "cli_people", "cli_privacy", "devices_boards",
+    "devices_doctor", "devices_facts", "devices_pairings", "devices_selftest", "errors", "events",
+    "faces", "images", "privacy", "runtime", "storage",
 )  # fmt: skip
 """``tests/test_NAME*.py`` that a board's install can run."""
 

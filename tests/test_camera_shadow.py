@@ -67,6 +67,7 @@ def visit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder: ``old``, the shipped bundle with one person enrolled, and ``visit.avi``, in which
     that person moves a little; ``strict``, a bundle that knows nobody."""
     folder = tmp_path_factory.mktemp("visit")
+    pytest.importorskip("skimage")
     portrait = load_portraits()[FIRST][CROP]
     old = rewritten(folder / "old", lambda manifest: manifest)
     rewritten(folder / "strict", strict, (COHORT,))
