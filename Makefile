@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo deploy test test-fast test-matrix test-mediapipe test-runtimes test-camera lint format bench bench-peers bench-networks bench-compare bench-camera bench-web soak wheel clean bench-quantisers board-cuts
+.PHONY: help install demo deploy test test-fast test-matrix test-mediapipe test-runtimes test-camera lint format bench bench-peers bench-networks bench-compare bench-camera bench-shadow bench-web soak wheel clean bench-quantisers board-cuts
 
 help: ## Show this help
 	@echo "make VERB [PYTHON=python3] [VENV=.venv]"
@@ -83,6 +83,9 @@ bench-camera: install ## Measure the camera loop and its motion measure, into do
 
 soak: install ## Run the camera app for very long and look for leaks (FRAMES=100000, SOURCE=evening.mp4)
 	$(BIN)/python tests/soak.py --frames $(or $(FRAMES),100000) $(if $(SOURCE),--source $(SOURCE))
+
+bench-shadow: install ## Measure what a second model beside the camera costs (docs/shadow.md)
+	$(BIN)/python tests/bench_shadow.py
 
 board-cuts: install ## Cut the power of the emulated board in the middle of deploys (CUTS=100)
 	test -e $(or $(BOARD_DIR),.board)/disk.img || tests/board/board.sh build

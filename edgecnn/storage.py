@@ -63,7 +63,7 @@ def keep_free(path: str | Path, what: str) -> None:
 
 
 @contextmanager
-def whole_file(path: str | Path, mode: int = 0o644) -> Iterator[Path]:
+def whole_file(path: str | Path, mode: int = 0o644, lasting: bool = True) -> Iterator[Path]:
     """A temporary name beside ``path`` that becomes ``path`` when the block ends well.
 
     The name keeps ``path``'s suffix, since some writers choose their format by it. Once the block
@@ -71,6 +71,8 @@ def whole_file(path: str | Path, mode: int = 0o644) -> Iterator[Path]:
 
     Args:
         mode: permissions of the file; until it has its name, its owner alone can read it.
+        lasting: False for what is written every other second and means nothing once the power is
+            gone: readers still meet it whole, and no card wears out over it.
 
     Raises:
         StorageError: the file could not be written; ``path`` is as it was before.
@@ -85,11 +87,13 @@ def whole_file(path: str | Path, mode: int = 0o644) -> Iterator[Path]:
         draft = Path(name)
         try:
             yield draft
-            with open(draft, "rb") as f:
-                os.fsync(f.fileno())
+            if lasting:
+                with open(draft, "rb") as f:
+                    os.fsync(f.fileno())
             draft.chmod(mode)
             os.replace(draft, path)
-            sync_folder(path.parent)
+            if lasting:
+                sync_folder(path.parent)
         finally:
             draft.unlink(missing_ok=True)
 

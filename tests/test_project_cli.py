@@ -51,7 +51,8 @@ def unknown_options(line: str) -> list[str]:
     command, rest = find(words[1:])
     known = {o for p in command.params for o in (*p.opts, *p.secondary_opts)}
     known |= {"--help", "-h"} | ({"--version"} if command is cli else set())
-    used = [w.partition("=")[0] for w in rest if re.match(r"--?[a-zA-Z]", w)]
+    # A word with a blank in it was quoted: options of another command, handed on.
+    used = [w.partition("=")[0] for w in rest if re.match(r"--?[a-zA-Z]\S*$", w)]
     return [option for option in used if option not in known]
 
 

@@ -12,17 +12,19 @@ from edgecnn.runtime.timing import Ratio, interleave, summarise, times_as_fast
 
 
 @pytest.mark.parametrize(
-    ("latencies", "p50", "p95"),
+    ("latencies", "p50", "p95", "p99"),
     [
-        ([3.0], 3.0, 3.0),
-        ([1.0, 2.0], 1.5, 1.95),
-        ([5.0, 1.0, 4.0, 2.0, 3.0], 3.0, 4.8),  # between the 4th and the 5th: 0.95 · 4 = 3.8
+        ([3.0], 3.0, 3.0, 3.0),
+        ([1.0, 2.0], 1.5, 1.95, 1.99),
+        # Between the 4th and the 5th: 0.95 · 4 = 3.8, 0.99 · 4 = 3.96.
+        ([5.0, 1.0, 4.0, 2.0, 3.0], 3.0, 4.8, 4.96),
     ],
 )
-def test_percentiles(latencies: list[float], p50: float, p95: float) -> None:
+def test_percentiles(latencies: list[float], p50: float, p95: float, p99: float) -> None:
     found = summarise(latencies)
     assert found["runs"] == len(latencies)
     assert found["p50_ms"] == pytest.approx(p50) and found["p95_ms"] == pytest.approx(p95)
+    assert found["p99_ms"] == pytest.approx(p99)
 
 
 def test_nothing_measured_is_no_number() -> None:

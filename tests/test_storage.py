@@ -54,6 +54,17 @@ def test_the_disk_has_the_file_and_then_its_name(
     assert synced == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
 
 
+def test_what_is_of_the_moment_is_whole_and_wears_out_no_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda handle: pytest.fail("the disk was asked to keep it"))
+    (tmp_path / "a.json").write_text("old")
+    with whole_file(tmp_path / "a.json", lasting=False) as draft:
+        draft.write_text("new")
+        assert (tmp_path / "a.json").read_text() == "old"
+    assert (tmp_path / "a.json").read_text() == "new" and names(tmp_path) == ["a.json"]
+
+
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
 def test_a_file_that_fails_leaves_the_old_one(tmp_path: Path, error: BaseException) -> None:
     path = tmp_path / "a.txt"

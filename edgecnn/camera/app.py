@@ -17,8 +17,10 @@ from edgecnn.camera.guard import Guard
 from edgecnn.camera.motion import Motion
 from edgecnn.camera.pace import Pace
 from edgecnn.camera.pipeline import Sink, Stats, load, run
+from edgecnn.camera.shadow import Shadow, Wanted, plan
 from edgecnn.camera.sources import Mode, Newest, Source, open_source
 from edgecnn.camera.sources.ahead import Ahead
+from edgecnn.camera.status import Status
 from edgecnn.camera.veil import Veil
 from edgecnn.errors import CameraError, DataError, StorageError
 from edgecnn.faces.cohort import Cohort
@@ -50,6 +52,7 @@ class Outputs:
         events_max_bytes, events_keep: see :class:`edgecnn.events.jsonl.JsonLines`.
         receivers: who gets events over the network.
         metrics: ``PORT`` of the loopback, or ``HOST:PORT``, where Prometheus may ask.
+        status: how the run does, replaced every other second; see :mod:`edgecnn.camera.status`.
     """
 
     video: Path | None = None
@@ -60,6 +63,7 @@ class Outputs:
     events_keep: int = 5
     receivers: Receivers | None = None
     metrics: str | None = None
+    status: Path | None = None
 
 
 def watch(
@@ -80,6 +84,7 @@ def watch(
     stats: Stats | None = None,
     note: Callable[[str], object] | None = None,
     more: Sequence[Sink] = (),
+    shadow: Wanted | None = None,
 ) -> Stats:
     """Recognise what a source shows until it ends, ``stop`` is set or ``max_frames`` are done.
 
@@ -95,17 +100,21 @@ def watch(
         stats: counted into; see :func:`edgecnn.camera.pipeline.run`.
         note: takes a line that the user should read, but that is no error.
         more: further sinks, such as the web page's; closed with the others.
+        shadow: a second bundle that sees the same frames and is compared; see
+            :mod:`edgecnn.camera.shadow`.
 
     Raises:
         BundleError, ModelError, GalleryError: nothing can be recognised with these files.
         DataError: such a share of strangers cannot be known with this bundle, or faces are to be
-            blurred with one that finds none, or on a tape.
+            blurred with one that finds none, on a tape or in a shadow's pictures, or the shadow
+            is of another task.
         CameraError: the source cannot be opened, ``mode`` is not for its kind, or it hangs.
         StorageError: an output cannot be written, or is the source.
         MissingExtra: this OpenCV has no window, or a package for an output is not installed.
     """
     stop, note = stop or threading.Event(), _safely(note)
-    written = [Path(p).resolve() for p in (outputs.video, outputs.events, outputs.tape) if p]
+    files = (outputs.video, outputs.events, outputs.tape, outputs.status)
+    written = [Path(p).resolve() for p in files if p]
     if Path(source).resolve() in written:
         raise StorageError(f"expected another output than the source {source}: name a new file")
     checked = Bundle(bundle)
@@ -119,6 +128,12 @@ def watch(
             "expected --blur-unknown without --record: a tape holds faces as they are, to give the "
             "same again; leave one of them out, or record with --out-video"
         )
+    if blur_unknown and shadow is not None and shadow.pictures:
+        raise DataError(
+            "expected --blur-unknown without --shadow-pictures: these show faces that the old "
+            "model does not find, and so does not blur; leave one of them out"
+        )
+    planned = plan(checked, gallery, shadow, key) if shadow else None
     recogniser = load(checked, gallery, threads, strangers, missed, key)
     nobody = checked.manifest.task == "faces" and gallery is None and not checked.gallery.exists()
     if nobody:
@@ -135,9 +150,27 @@ def watch(
         made = _sinks(outputs, opened, stop, lambda: _known(checked, gallery, key), note)
         for sink in chain(made, more):
             sinks.append(stack.enter_context(closing(sink)))
+        beside = None
+        if planned is not None:
+            beside = Shadow(
+                planned,
+                stats,
+                stop,
+                opened.live,
+                note,
+                threads=threads,
+                strangers=strangers,
+                missed=missed,
+            )
+            sinks.append(stack.enter_context(closing(beside)))
+            stack.callback(lambda: setattr(stats, "shadow", beside.report()))
         # A tape is to hold what the camera saw.
         adapts = opened.live and not full_rate and outputs.tape is None
         pace = Pace(Motion(), Governor(note=note)) if adapts else None
+        if outputs.status is not None:
+            compared = beside.report if beside else (lambda: None)
+            told = Status(outputs.status, checked, opened, stats, note, shadow=compared)
+            stack.enter_context(told)
         run(
             opened,
             recogniser,

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from edgecnn.bundle import Bundle
 from edgecnn.camera import overlay
@@ -109,6 +109,8 @@ class Stats:
         pace: which frames were passed over.
         dropped: results that a slow sink had no room for, by its name.
         stages: where the time went.
+        shadow: what a model beside this one came to, None without one; see
+            :mod:`edgecnn.camera.shadow`.
     """
 
     frames: int = 0
@@ -118,6 +120,7 @@ class Stats:
     pace: Pace = field(default_factory=Pace)
     dropped: dict[str, int] = field(default_factory=dict)
     stages: Stages = field(default_factory=Stages)
+    shadow: dict[str, Any] | None = None
 
     @property
     def fps(self) -> float:

@@ -8,31 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecnn.cli.bench_board import bench_board, board_options, draw, is_wanted
 from edgecnn.cli.options import json_option, threads_option
 
 if TYPE_CHECKING:
     from edgecnn.bundle import Bundle
-    from edgecnn.faces.speed import Calls
-    from edgecnn.images import Image
-
-
-def made_up_frame() -> Image:
-    """``(480, 640, 3)`` uint8 BGR: coloured squares, always the same."""
-    import numpy as np
-
-    squares = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
-    return squares.repeat(16, 0).repeat(16, 1)
-
-
-def image_stages(bundle: Bundle, frame: Image, threads: int | None) -> Calls:
-    """What a picture takes: ``preprocess``, ``classify``, ``total``."""
-    preprocess, model = bundle.entry("classifier").input, bundle.model("classifier", threads)
-    pixels = preprocess(frame)
-    return {
-        "preprocess": lambda: preprocess(frame),
-        "classify": lambda: model(pixels),
-        "total": lambda: model(preprocess(frame)),
-    }
 
 
 def measure(
@@ -40,18 +20,15 @@ def measure(
     threads: int | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Time all stages of a bundle, its bare invokes and those of ``models``, in turn."""
-    from edgecnn.faces.speed import stages
+    from edgecnn.camera.bench_child import calls_of, made_up_frame
     from edgecnn.images import read_image
     from edgecnn.runtime import trial
     from edgecnn.runtime.interpreter import Model, default_threads
     from edgecnn.runtime.timing import interleave, invoke_of
 
     trial.check(*models)
-    frame, found = read_image(image) if image else made_up_frame(), 0
-    if bundle.manifest.task == "images":
-        calls = image_stages(bundle, frame, threads)
-    else:
-        calls, found = stages(bundle, frame, people, threads)
+    frame = read_image(image) if image else made_up_frame()
+    calls, found = calls_of(bundle, frame, people, threads)
     invokes = {e.file: bundle.model(n, threads) for n, e in bundle.manifest.models.items()}
     invokes |= {str(path): Model(path, threads) for path in models}
     took = interleave(calls | {f"invoke {k}": invoke_of(m) for k, m in invokes.items()}, runs)
@@ -79,18 +56,26 @@ def measure(
               help="Also time this .tflite file; may be repeated.")  # fmt: skip
 @click.option("--networks", is_flag=True,
               help="Time int8 against float for each network that train offers.")  # fmt: skip
+@board_options
 @json_option
-def command(bundle: Path | None, networks: bool, as_json: bool, **options: Any) -> None:
+def command(
+    bundle: Path | None, networks: bool, board: dict[str, Any], as_json: bool, **options: Any
+) -> None:
     """Time every stage of BUNDLE here, and the bare invokes of its models.
 
     Without BUNDLE, the models that ship. All take turns, so that a busy machine treats all alike.
-    --networks needs TensorFlow and takes a minute or two.
+    --networks needs TensorFlow and takes a minute or two. --threads-each measures this machine as
+    a whole and says how many threads to use; --on does so on a board where edgecnn deploy has been,
+    and adds five minutes in which it may grow hot. An emulated board is marked as such.
 
     \b
     Example:
       edgecnn bench my-bundle --image party.jpg
       edgecnn bench --threads 1 --json
       edgecnn bench --networks
+      edgecnn bench --threads-each --soak-s 10
+      edgecnn bench my-bundle --on pi@192.168.1.20 --out docs/boards/my-pi-5.json
+      edgecnn bench --plot docs/boards
     """
     from edgecnn.bundle import ASSETS, Bundle
 
@@ -98,6 +83,16 @@ def command(bundle: Path | None, networks: bool, as_json: bool, **options: Any) 
         if bundle or options["models"]:
             raise click.UsageError("--networks builds its own models: leave BUNDLE and --model out")
         bench_networks(as_json)
+        return
+    if board["plot"]:
+        draw(board["plot"])
+        return
+    if is_wanted(board):
+        if options.pop("models") or options.pop("threads"):
+            raise click.UsageError(
+                "--model and --threads are not for a whole board: leave them out"
+            )
+        bench_board(bundle or ASSETS, board, as_json, **options)
         return
     found = measure(Bundle(bundle or ASSETS), **options)
     if as_json:
@@ -108,9 +103,10 @@ def command(bundle: Path | None, networks: bool, as_json: bool, **options: Any) 
         f"{found['faces']} faces found, {found['threads']} threads, {found['people']} people"
     )
     invokes = {f"invoke {name}": took for name, took in found["invokes"].items()}
-    click.echo(f"{'stage':<32}{'p50 ms':>10}{'p95 ms':>10}")
+    click.echo(f"{'stage':<32}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}")
     for name, took in (found["stages"] | invokes).items():
-        click.echo(f"{name:<32}{took['p50_ms']:>10.3f}{took['p95_ms']:>10.3f}")
+        percentiles = "".join(f"{took[p]:>10.3f}" for p in ("p50_ms", "p95_ms", "p99_ms"))
+        click.echo(f"{name:<32}{percentiles}")
     click.echo(f"{'frames a second':<32}{found['fps']:>10.1f}")
 
 

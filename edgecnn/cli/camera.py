@@ -21,10 +21,12 @@ from edgecnn.cli.options import (
     strangers_option,
     threads_option,
 )
+from edgecnn.cli.shadow_options import report_shadow, shadow_options
 from edgecnn.cli.web_options import page, web_options
 
 if TYPE_CHECKING:
     from edgecnn.camera.pipeline import Stats
+    from edgecnn.camera.shadow import Wanted
     from edgecnn.camera.sinks.receivers import Receivers
     from edgecnn.camera.sources import Mode
     from edgecnn.faces.vault import Key
@@ -65,6 +67,12 @@ if TYPE_CHECKING:
     metavar="[HOST:]PORT",
     help="Answer Prometheus there, at /metrics; without a HOST, on this machine alone.",
 )
+@click.option(
+    "--status",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Replace this JSON file every 2 s: frames, rate, latency, temperature, whether the source "
+    "is there.",
+)
 @click.option("--window", is_flag=True, help="Show the picture; q ends. Needs opencv-python.")
 @blur_option
 @click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
@@ -72,6 +80,7 @@ if TYPE_CHECKING:
 @missed_option
 @threads_option
 @pace_options
+@shadow_options
 @web_options
 def command(
     bundle: Path,
@@ -86,6 +95,7 @@ def command(
     events_keep: int,
     receivers: Receivers | None,
     metrics: str | None,
+    status: Path | None,
     window: bool,
     blur_unknown: bool,
     max_frames: int | None,
@@ -94,6 +104,7 @@ def command(
     threads: int | None,
     full_rate: bool,
     profile: str | None,
+    shadow: Wanted | None,
     web: dict[str, Any],
 ) -> None:
     """Recognise, live or in a recording, with the models of BUNDLE.
@@ -115,6 +126,7 @@ def command(
       edgecnn camera my-bundle --source 0 --size 1280x720 --record evening.tape
       edgecnn camera my-bundle --source 0 --mqtt mqtt://broker.lan --metrics 9108
       edgecnn camera my-bundle --source 0 --web 0.0.0.0:8080
+      edgecnn camera my-bundle --source 0 --shadow next-bundle
     """
     from edgecnn.camera.app import Outputs, watch
     from edgecnn.camera.pipeline import Stats
@@ -132,6 +144,7 @@ def command(
         events_keep=events_keep,
         receivers=receivers,
         metrics=metrics,
+        status=status,
     )
 
     def note(line: str) -> None:
@@ -156,9 +169,11 @@ def command(
                 stats=stats,
                 note=note,
                 more=sinks,
+                shadow=shadow,
             )
     finally:
         _report(stats, to_stderr=events == "-")
+        report_shadow(stats, shadow, lambda line: click.echo(line, err=events == "-"))
         report_profile(stats, profile, source, lambda line: click.echo(line, err=events == "-"))
 
 

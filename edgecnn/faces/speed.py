@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -17,7 +19,13 @@ from edgecnn.images import Floats, Image
 Calls = dict[str, Callable[[], object]]
 
 
-def stages(bundle: Bundle, frame_bgr: Image, people: int, threads: int | None) -> tuple[Calls, int]:
+def stages(
+    bundle: Bundle,
+    frame_bgr: Image,
+    people: int,
+    threads: int | None,
+    first_ms: dict[str, float] | None = None,
+) -> tuple[Calls, int]:
     """What a frame takes: ``detect``, ``align``, ``embed``, ``match``, ``total``.
 
     Only the stages that the bundle has models for. Each call does the work of one whole frame, for
@@ -27,15 +35,18 @@ def stages(bundle: Bundle, frame_bgr: Image, people: int, threads: int | None) -
     Args:
         frame_bgr: ``(H, W, 3)`` uint8.
         people: how many to match against; random embeddings.
+        first_ms: gets what each stage took the first time, before anything was warm.
 
     Returns:
         The calls, and how many faces were found.
     """
     calls: Calls = {}
+    first_ms = {} if first_ms is None else first_ms
     marks, found = [TEMPLATE * (min(frame_bgr.shape[:2]) / SIZE)], 0
     if "detector" in bundle.manifest.models:
         detect = Detector.of(bundle, threads)
-        faces = detect(frame_bgr)
+        with _timed(first_ms, "detect"):
+            faces = detect(frame_bgr)
         found = len(faces)
         marks = [f.landmarks_xy for f in faces if _is_face(f.landmarks_xy)] or marks
         calls["detect"] = lambda: detect(frame_bgr)
@@ -43,8 +54,13 @@ def stages(bundle: Bundle, frame_bgr: Image, people: int, threads: int | None) -
         embed = Embedder.of(bundle, threads)
         random = np.random.default_rng(0).normal(size=(people, embed.dimension))
         index = Index([f"person {i}" for i in range(people)], unit(random))
-        crops = [align(frame_bgr, m) for m in marks]
-        embeddings = [embed(crop) for crop in crops]
+        with _timed(first_ms, "align"):
+            crops = [align(frame_bgr, m) for m in marks]
+        with _timed(first_ms, "embed"):
+            embeddings = [embed(crop) for crop in crops]
+        with _timed(first_ms, "match"):
+            for embedding in embeddings:
+                index.best(embedding)
         calls["align"] = lambda: [align(frame_bgr, m) for m in marks]
         calls["embed"] = lambda: [embed(crop) for crop in crops]
         calls["match"] = lambda: [index.best(e) for e in embeddings]
@@ -58,6 +74,13 @@ def stages(bundle: Bundle, frame_bgr: Image, people: int, threads: int | None) -
 
     calls["total"] = total
     return calls, found
+
+
+@contextmanager
+def _timed(took_ms: dict[str, float], stage: str) -> Iterator[None]:
+    start_s = time.perf_counter()
+    yield
+    took_ms[stage] = (time.perf_counter() - start_s) * 1e3
 
 
 def _is_face(landmarks_xy: Floats) -> bool:
