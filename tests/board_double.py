@@ -121,7 +121,9 @@ class BoardDouble:
     def release(self, model: str, version: str = "0.1.0", **changed: Any) -> str:
         """``release.json`` of a bundle whose model is that text; its files come to be at hand."""
         own, pip = wheel(self.root / "wheels", version), pip_wheel()
-        manifest = json.dumps({"files": {"model.tflite": digest(model.encode())}}).encode()
+        manifest = json.dumps(
+            {"task": "faces", "files": {"model.tflite": digest(model.encode())}}
+        ).encode()
         data = [own.read_bytes(), pip.read_bytes(), model.encode(), manifest]
         self.files |= {digest(d): d for d in data}
         facts = {

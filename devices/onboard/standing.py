@@ -124,7 +124,7 @@ def run(place: Place) -> None:
     folder = place.releases / release.id
     python = str(folder / "venv/bin/python")
     gallery = place.state / "gallery.sqlite"
-    if "--gallery" not in release.camera and not gallery.exists():
+    if "--gallery" not in release.camera and not gallery.exists() and _of_faces(folder):
         code, said = system.tool(
             [
                 python,
@@ -139,3 +139,11 @@ def run(place: Place) -> None:
         if code:
             say(f"nobody can be enrolled: {said.strip()[-200:]}")
     os.execv(python, command(place, folder, release))
+
+
+def _of_faces(folder: Path) -> bool:
+    try:
+        manifest = json.loads((folder / "bundle/manifest.json").read_text("utf-8"))
+        return bool(manifest["task"] == "faces")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

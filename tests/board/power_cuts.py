@@ -83,7 +83,7 @@ class Emulated:
 DEPLOY = (
     "set -e; cd /opt/edgecnn; id=$(python3 board.py stage <next.json 2>/dev/null | "
     'sed \'s/.*"id": "\\([0-9a-f]*\\)".*/\\1/\'); '
-    "python3 board.py activate $id --steady-s 1 2>/dev/null"
+    "python3 board.py activate $id --steady-s 1 --health-s 400 2>/dev/null"
 )
 
 
