@@ -58,7 +58,9 @@ class VirtualBoard:
         options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]
         words = ["ssh", "-i", str(self.folder / "id"), "-p", str(self.port)]
         words += [word for option in options for word in ("-o", option)]
-        done = subprocess.run([*words, f"{user}@127.0.0.1", command], input=stdin, capture_output=True)
+        done = subprocess.run(
+            [*words, f"{user}@127.0.0.1", command], input=stdin, capture_output=True
+        )
         said = done.stdout.decode("utf-8", "replace")
         if check and done.returncode:
             raise AssertionError(f"{command}: {said}{done.stderr.decode('utf-8', 'replace')}")
@@ -85,7 +87,16 @@ class VirtualBoard:
 
     def files(self) -> set[str]:
         """All files of its disk, but for the system's logs and what it keeps for a while."""
-        skipped = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var/log", "/var/tmp", "/var/lib/systemd")
+        skipped = (
+            "/proc",
+            "/sys",
+            "/dev",
+            "/run",
+            "/tmp",
+            "/var/log",
+            "/var/tmp",
+            "/var/lib/systemd",
+        )
         paths = " -o ".join(f"-path {path}" for path in skipped)
         return set(self.ssh(f"find / -xdev \\( {paths} \\) -prune -o -print").splitlines())
 

@@ -71,7 +71,10 @@ def open_screen() -> tuple[int, list[mmap.mmap]]:
     frames = []
     for index in range(3):
         told = ask(screen, QUERYBUF, buffer(index))
-        (offset,), (length,) = struct.unpack_from("<I", told, 64), struct.unpack_from("<I", told, 72)
+        (offset,), (length,) = (
+            struct.unpack_from("<I", told, 64),
+            struct.unpack_from("<I", told, 72),
+        )
         frames.append(mmap.mmap(screen, length, offset=offset))
     return screen, frames
 
