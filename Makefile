@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo deploy test test-fast test-matrix test-mediapipe test-runtimes test-camera lint format bench bench-peers bench-networks bench-compare bench-camera bench-web soak wheel clean bench-quantisers board-cuts bench-shadow
+.PHONY: help install demo deploy test test-fast test-matrix test-mediapipe test-runtimes test-camera lint format bench bench-peers bench-networks bench-compare bench-camera bench-web soak wheel clean bench-quantisers board-cuts bench-shadow board-up board-test board-down
 
 help: ## Show this help
 	@echo "make VERB [PYTHON=python3] [VENV=.venv]"
@@ -87,6 +87,16 @@ soak: install ## Run the camera app for very long and look for leaks (FRAMES=100
 bench-shadow: install ## Measure what a second model beside the camera costs (docs/shadow.md)
 	$(BIN)/python tests/bench_shadow.py
 
+board-up: ## Boot a virtual arm64 board, which is built the first time (PORT=2222; takes root)
+	tests/board/board.sh up
+	@echo "ssh -i $(or $(BOARD_DIR),.board)/id -p $(or $(PORT),2222) pi@127.0.0.1"
+
+board-test: install ## Deploy to a virtual arm64 board and go through a board's life on it
+	$(BIN)/python -m pytest -x -s -p no:cacheprovider tests/board $(ARGS)
+
+board-down: ## Turn the virtual board off and forget what was done on it
+	tests/board/board.sh down
+
 board-cuts: install ## Cut the power of the emulated board in the middle of deploys (CUTS=100)
 	test -e $(or $(BOARD_DIR),.board)/disk.img || tests/board/board.sh build
 	tests/board/board.sh up
@@ -103,5 +113,5 @@ wheel: install ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 clean: ## Remove what the other verbs wrote, except for the environment in VENV
-	rm -rf build dist $(OUT) .venv-matrix .venv-peers .venv-mediapipe .venv-runtimes .v4l2-machine .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build dist $(OUT) .venv-matrix .venv-peers .venv-mediapipe .venv-runtimes .v4l2-machine .board .pytest_cache .mypy_cache .ruff_cache
 	find edgecnn converters devices tests -name __pycache__ -type d -prune -exec rm -rf {} +

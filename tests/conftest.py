@@ -14,6 +14,7 @@ DATA = Path(USER_ENV.get("EDGECNN_SHARED_DATA") or ROOT.parent / "shared" / "dat
 IN_CI = USER_ENV.get("CI", "").lower() in ("1", "true")
 
 NO_DATA = "no research data"
+VIRTUAL_BOARD = ROOT / "tests" / "board"
 ALLOWED_SKIPS = {
     "this machine has no /dev/video0": "make test-camera, a step of .ci/run, has one",
     "MediaPipe has an environment of its own": "make test-mediapipe, a step of .ci/run, has it",
@@ -81,6 +82,13 @@ def edgecnn(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str,
         return code, printed.out, printed.err
 
     return run
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The virtual board takes minutes and root: it is tested where its folder is asked for."""
+    asked = [Path(config.invocation_params.dir, a.partition("::")[0]) for a in config.args]
+    named = any(path.resolve().is_relative_to(VIRTUAL_BOARD) for path in asked)
+    return True if collection_path == VIRTUAL_BOARD and not named else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,7 +15,7 @@ mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
 made_by=$(sha256sum <"$here/${0##*/}")
 cd "$dir"
-secure="-i $dir/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=5 -p $port"
+secure="-i $dir/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=60 -p $port"
 
 check() { # TOOL:PACKAGE...
   local missing=()
@@ -45,7 +45,7 @@ bootstrap() {
     dpkg-deb -x linux-image-*.deb "'$dir'/kernel"
     rm linux-image-*.deb'
   mmdebstrap --quiet --variant=minbase --arch=arm64 --include="$(printf '%s,' \
-    systemd-sysv udev dbus kmod iproute2 procps python3-venv openssh-server sudo busybox-static)" \
+    systemd-sysv udev dbus kmod iproute2 procps python3 openssh-server sudo busybox-static)" \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt=force-unsafe-io \
     --customize-hook="$fetch_kernel" "$suite" root
