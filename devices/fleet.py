@@ -229,6 +229,9 @@ def run(
     for host in hosts:
         if host.key and not host.key.is_file():
             raise DataError(f"expected a private key at {host.key}. There is none: ssh-keygen")
+    if accept_new:  # a user who never used ssh has no place for the keys of boards
+        known = known_hosts or Path.home() / ".ssh" / "known_hosts"
+        known.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     outcomes: dict[str, Outcome] = {}
     by_name = {host.name: host for host in hosts}
 

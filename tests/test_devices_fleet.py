@@ -337,9 +337,11 @@ def test_a_board_that_does_not_let_us_in_is_one_line(
         assert "\n" not in told[name]["told"]
     assert "Traceback" not in err
     assert fleet.ssh(known, "ls /opt").strip() == ""
+    shutil.rmtree(fleet.known_hosts.parent)  # as of a user who never used ssh
     process = start("status", "stranger", "--inventory", inventory, "--accept-new")
     out, err = process.communicate(timeout=60)
     assert "nothing is deployed there" in err
+    assert "ssh-ed25519" in fleet.known_hosts.read_text("utf-8")
 
 
 def test_the_doctor_looks_at_a_board_before_its_first_deploy(
