@@ -223,7 +223,7 @@ def test_broken_files_are_left_out_and_listed(photos: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ({"network": "embedder"}, "compact, dense"),
+        ({"network": "embedder"}, "compact, residual, separable, dense"),
         ({"epochs": 0}, "epochs above 0"),
         ({"size": 4}, "8 to 512"),
         ({"size": [96, 4000]}, "8 to 512"),
