@@ -116,6 +116,8 @@ def unit_text(place: Place, release: Release) -> str:
         "Restart=on-failure",
         "RestartSec=5",
         f"MemoryMax={release.memory_max_mb}M",
+        # A shadow that takes too much memory goes; the camera goes on.
+        "OOMPolicy=continue",
         *[f"DeviceAllow={kind} rw" for kind in devices(place)],
         *HARDENING.splitlines(),
         "",

@@ -136,6 +136,7 @@ def test_the_right_person_is_known_and_a_stranger_is_not(
     with timed("a person who comes is named over MQTT"):
         board.show(packed(scene("Eileen")))
         until(lambda: heard.state(PERSON) == "ON", "Eileen by name", SLOW_S)
+        until(lambda: named(heard), "her arrival, which is sent after the state", SLOW_S)
     arrivals = len(named(heard))
     with timed("a stranger in her place is unknown over MQTT"):
         board.show(packed(scene("Grace")))
