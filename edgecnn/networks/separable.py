@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgecnn.errors import needs
-from edgecnn.networks.stages import blocks_of, check_side, strides, widths_of
 
 with needs("train", "keras", "tensorflow"):
-    from keras import Input, Model, layers
+    from keras import layers
 
-    from edgecnn.networks.layers import BatchNormalization
+    from edgecnn.networks.deep import convolution, deep, normalised
 
 CHANNELS = (32, 64, 128)
 DEPTH = 30
@@ -45,20 +44,15 @@ def separable(
     Raises:
         DataError: the picture is under 8 pixels on a side, or an option is not as above.
     """
-    widths = widths_of(CHANNELS if channels is None else channels, 1.0 if width is None else width)
-    blocks = blocks_of(DEPTH if depth is None else depth, len(widths))
-    stem, *halved = strides(check_side(input_shape), len(widths))
-    x = inputs = Input(input_shape, name="pixels")  # (B, H, W, C)
-    x = layers.Conv2D(
-        widths[0], 3, strides=stem, padding="same", use_bias=False,
-        kernel_initializer="he_normal", name="stem",
-    )(x)  # fmt: skip
-    x = layers.ReLU(6.0, name="stem_relu6")(_normalised(x, "stem"))
-    for stage, (count, filters, stride) in enumerate(zip(blocks, widths, halved, strict=True), 1):
-        for block in range(1, count + 1):
-            x = _block(x, filters, stride if block == 1 else 1, f"stage{stage}_block{block}")
-    x = layers.GlobalAveragePooling2D(name="mean")(x)  # (B, widths[-1])
-    return Model(inputs, layers.Dense(classes, name="logits")(x), name="separable")
+    return deep(
+        "separable",
+        _block,
+        input_shape,
+        classes,
+        CHANNELS if channels is None else channels,
+        DEPTH if depth is None else depth,
+        1.0 if width is None else width,
+    )
 
 
 def _block(x: Any, filters: int, stride: int, name: str) -> Any:
@@ -67,15 +61,8 @@ def _block(x: Any, filters: int, stride: int, name: str) -> Any:
         3, strides=stride, padding="same", use_bias=False,
         depthwise_initializer="he_normal", name=f"{name}_depthwise",
     )(x)  # fmt: skip
-    y = layers.ReLU(6.0, name=f"{name}_relu6")(_normalised(y, f"{name}_depthwise"))
-    y = layers.Conv2D(
-        filters, 1, use_bias=False, kernel_initializer="he_normal", name=f"{name}_pointwise"
-    )(y)
-    y = _normalised(y, f"{name}_pointwise", "zeros" if stays else "ones")
+    y = layers.ReLU(6.0, name=f"{name}_relu6")(normalised(y, f"{name}_depthwise"))
+    y = convolution(y, filters, 1, 1, f"{name}_pointwise", "zeros" if stays else "ones")
     if stays:
         y = layers.Add(name=f"{name}_add")([x, y])
     return layers.ReLU(6.0, name=f"{name}_out")(y)  # (B, H / stride, W / stride, filters)
-
-
-def _normalised(x: Any, name: str, scale: str = "ones") -> Any:
-    return BatchNormalization(momentum=0.9, gamma_initializer=scale, name=f"{name}_bn")(x)
