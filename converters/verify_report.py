@@ -15,7 +15,7 @@ import numpy.typing as npt
 from converters.compare import Comparison
 from edgecnn.errors import BundleError
 from edgecnn.report import page, plots
-from edgecnn.storage import whole_file
+from edgecnn.storage import write_json
 from edgecnn.training.measures import reliability
 
 VERIFICATION, PAGE = "verification.json", "verification.html"
@@ -34,8 +34,7 @@ def write(folder: Path, model: str, comparison: Comparison) -> None:
         StorageError: they cannot be written.
     """
     facts = {"schema": SCHEMA, "model": model, **comparison.details()}
-    with whole_file(folder / VERIFICATION) as draft:
-        draft.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+    write_json(folder / VERIFICATION, facts)
     sections = [
         page.Section("Result", _result(comparison)),
         page.Section("Figures", _figures(comparison)),

@@ -10,13 +10,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from devices.onboard.system import NAMESPACE
 from devices.release import SIGNATURE
 from edgecnn.bundle import MANIFEST, Bundle
 from edgecnn.errors import DataError, DeployError
 from edgecnn.storage import whole_file
-
-NAMESPACE = "edgecnn-bundle"
-"""A signature made for something else is none for a bundle."""
 
 KINDS = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-", "sk-ssh-ed25519", "sk-ecdsa-sha2-")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from edgecnn.errors import StorageError
 
@@ -96,6 +98,16 @@ def whole_file(path: str | Path, mode: int = 0o644, lasting: bool = True) -> Ite
                 sync_folder(path.parent)
         finally:
             draft.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write ``content`` to be read by people, too, whole or not at all.
+
+    Raises:
+        StorageError: as :func:`whole_file`.
+    """
+    with whole_file(path) as draft:
+        draft.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
 def sync_folder(folder: Path) -> None:

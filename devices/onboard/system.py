@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from devices.onboard import disk
 from devices.onboard.ground import UNIT, USER, Place, Refused
 from devices.onboard.release import Release
-from devices.onboard.unit import unit_text
+from devices.onboard.unit import GROUPS, unit_text
 
 NAMESPACE = "edgecnn-bundle"
 """What ``ssh-keygen -Y`` signs for: a signature made for something else does not count."""
@@ -105,7 +104,7 @@ def as_user(place: Place) -> dict[str, Any]:
     groups = os.getgrouplist(USER, user.pw_gid)
     import grp
 
-    for name in ("video", "plugdev", "apex"):
+    for name in GROUPS:
         with contextlib.suppress(KeyError):
             groups.append(grp.getgrnam(name).gr_gid)
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": sorted({*groups})}
@@ -164,8 +163,3 @@ def verify(place: Place, bundle: Path) -> None:
         code, said = tool(["ssh-keygen", "-Y", "verify", "-I", who, *common], stdin=manifest)
     if code:
         raise Refused(f"the signature is not of this bundle ({said.strip()[:120]}): {cure}")
-
-
-def wait_until(moment_s: float) -> None:
-    """Sleep until ``time.monotonic()`` is there."""
-    time.sleep(max(0.0, moment_s - time.monotonic()))

@@ -58,7 +58,7 @@ def command(
     from converters import contest as held
     from edgecnn import training
     from edgecnn.cli.progress import shown
-    from edgecnn.storage import whole_file
+    from edgecnn.storage import write_json
     from edgecnn.training import contest
     from edgecnn.training import contest_report as report
 
@@ -85,8 +85,7 @@ def command(
     found = {"data": str(data), "budget": budget, "networks": [row.as_dict() for row in rows],
              "verdicts": contest.verdicts(rows)}  # fmt: skip
     report.write(out / REPORT, f"Networks compared on {data.resolve().name}", rows, budget)
-    with whole_file(out / RESULT) as draft:
-        draft.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+    write_json(out / RESULT, found)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return

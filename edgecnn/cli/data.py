@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgecnn.cli.options import json_option
+from edgecnn.cli.options import json_option, keys_of
 from edgecnn.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,16 +31,6 @@ def command() -> None:
     """
 
 
-def kinds_of(text: str) -> list[str]:
-    """``broken,duplicate`` to a list of kinds."""
-    from edgecnn.data.check import KINDS
-
-    names = [name.strip() for name in text.split(",")]
-    if unknown := [name for name in names if name not in KINDS]:
-        raise DataError(f"expected kinds out of {', '.join(KINDS)}. Received: {unknown[0]!r}")
-    return names
-
-
 @command.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Takes the page.")
@@ -50,7 +40,12 @@ def kinds_of(text: str) -> list[str]:
               help="Whose split to check.  [the one that train would make]")  # fmt: skip
 @click.option("--fix", type=click.Path(path_type=Path), metavar="ASIDE",
               help="Move what you confirm to this folder; nothing is deleted.")  # fmt: skip
-@click.option("--yes", type=kinds_of, metavar="KIND,…", help="With --fix: confirm these unasked.")
+@click.option(
+    "--yes",
+    type=keys_of("kinds", "edgecnn.data.check", "KINDS"),
+    metavar="KIND,…",
+    help="With --fix: confirm these unasked.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, help="Same seed, same result.")
 @json_option
 def check(
@@ -75,7 +70,7 @@ def check(
     from edgecnn.data import check_report as report
     from edgecnn.data.folders import list_photos
     from edgecnn.data.look import look
-    from edgecnn.storage import whole_file
+    from edgecnn.storage import write_json
 
     if yes and not fix:
         raise DataError("--yes confirms what --fix moves: name a side folder by --fix")
@@ -105,8 +100,7 @@ def check(
             "statistics": facts, "notes": notes}  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     report.write(out / PAGE, folder, found, classes, facts, notes)
-    with whole_file(out / RESULT) as draft:
-        draft.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+    write_json(out / RESULT, told)
     if as_json:
         click.echo(json.dumps(told, indent=2))
     else:

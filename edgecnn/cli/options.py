@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from edgecnn.errors import DataError
+
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -33,6 +35,19 @@ class Named(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
         """All names, for the help."""
         return f"[{'|'.join(self._names())}]"
+
+
+def keys_of(what: str, module: str, table: str) -> Callable[[str], list[str]]:
+    """An option's type: ``a,b`` to several keys of a dict of ours, as :class:`Named` to one."""
+
+    def keys(text: str) -> list[str]:
+        known = getattr(import_module(module), table)
+        names = [name.strip() for name in text.split(",")]
+        if unknown := [name for name in names if name not in known]:
+            raise DataError(f"expected {what} out of {', '.join(known)}. Received: {unknown[0]!r}")
+        return names
+
+    return keys
 
 
 class Rate(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on

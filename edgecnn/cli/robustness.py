@@ -8,20 +8,9 @@ from pathlib import Path
 
 import click
 
-from edgecnn.cli.options import json_option
-from edgecnn.errors import DataError
+from edgecnn.cli.options import json_option, keys_of
 
 RESULT, CARD = "robustness.json", "robustness.html"
-
-
-def kinds_of(text: str) -> list[str]:
-    """``shift,rotation`` to a list of kinds."""
-    from edgecnn.data.disturb import KINDS
-
-    names = [name.strip() for name in text.split(",")]
-    if unknown := [name for name in names if name not in KINDS]:
-        raise DataError(f"expected kinds out of {', '.join(KINDS)}. Received: {unknown[0]!r}")
-    return names
 
 
 @click.command()
@@ -30,7 +19,12 @@ def kinds_of(text: str) -> list[str]:
 @click.option("--beside", type=click.Path(path_type=Path), multiple=True,
               help="Another run or bundle, on the same pictures; may be repeated.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Takes the card.")
-@click.option("--kinds", type=kinds_of, metavar="KIND,…", help="Some disturbances only.  [all]")
+@click.option(
+    "--kinds",
+    type=keys_of("kinds", "edgecnn.data.disturb", "KINDS"),
+    metavar="KIND,…",
+    help="Some disturbances only.  [all]",
+)
 @click.option("--pictures", "count", type=click.IntRange(10), default=500, help="At most so many.")
 @click.option("--int8/--no-int8", default=True, help="Look at runs in int8, too.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Same seed, same disturbances.")
@@ -55,7 +49,7 @@ def command(
     from edgecnn import training
     from edgecnn.cli.progress import shown
     from edgecnn.data.disturb import KINDS
-    from edgecnn.storage import whole_file
+    from edgecnn.storage import write_json
     from edgecnn.training import robustness as measured
     from edgecnn.training import robustness_report as report
 
@@ -78,8 +72,7 @@ def command(
              "classifiers": ", ".join(names)}  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     report.write(out / CARD, f"Robustness on {data.resolve().name}", curves, facts, taken[0])
-    with whole_file(out / RESULT) as draft:
-        draft.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+    write_json(out / RESULT, found)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,15 +77,15 @@ def measure(
         progress: called with the kind, levels done and levels in all.
     """
     curves: Curves = {}
+    # The first level of each kind changes nothing, so it is looked at once for all of them.
+    untouched = {s.name: _point(_right(s, pictures, targets), len(targets)) for s in subjects}
     for name in kinds:
         kind = KINDS[name]
-        curves[name] = {subject.name: [] for subject in subjects}
-        for done, level in enumerate(kind.levels, 1):
+        curves[name] = {n: [replace(p, level=kind.levels[0])] for n, p in untouched.items()}
+        for done, level in enumerate(kind.levels[1:], 2):
             changed = [kind.change(p, level, _rng(seed, i)) for i, p in enumerate(pictures)]
             for subject in subjects:
-                right = _right(subject, changed, targets)
-                share = right / len(targets)
-                point = Point(level, share, *interval(right, len(targets)))
+                point = _point(_right(subject, changed, targets), len(targets), level)
                 curves[name][subject.name].append(point)
             progress(name, done, len(kind.levels))
     return curves
@@ -142,6 +142,10 @@ def as_dict(curves: Curves) -> dict[str, Any]:
         kind: {name: [asdict(p) for p in points] for name, points in of.items()}
         for kind, of in curves.items()
     }
+
+
+def _point(right: int, of: int, level: float = 0.0) -> Point:
+    return Point(level, right / of, *interval(right, of))
 
 
 def _right(subject: Subject, pictures: Sequence[Image], targets: Sequence[str]) -> int:

@@ -26,7 +26,7 @@ from typing import Any
 from edgecnn import __version__, networks
 from edgecnn.errors import DataError, StorageError
 from edgecnn.images import Preprocess
-from edgecnn.storage import storing, whole_file
+from edgecnn.storage import storing, whole_file, write_json
 
 RUN, SPLIT, HISTORY = "run.json", "split.json", "history.csv"
 MODEL, METRICS, REPORT, CHECKPOINT = "model.keras", "metrics.json", "report.html", "checkpoint.npz"
@@ -105,8 +105,7 @@ class Run:
         with storing(path):
             path.mkdir(parents=True, exist_ok=True)
         facts = {"task": task, "settings": dict(settings), "versions": versions()}
-        with whole_file(path / RUN) as draft:
-            draft.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+        write_json(path / RUN, facts)
         return cls(path)
 
     @property
@@ -226,8 +225,7 @@ class Run:
             ) from e
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        with whole_file(self.path / name) as draft:
-            draft.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        write_json(self.path / name, content)
 
     def _read_json(self, name: str) -> dict[str, Any]:
         try:
