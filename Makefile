@@ -42,7 +42,7 @@ test-fast: install ## Run the tests that take seconds
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow' $(ARGS)
 
 test-matrix: ## Run tests on every Python found here (PART=board, workstation or all)
-	$(PYTHON) tests/matrix.py $(PART)
+	$(PYTHON) tests/matrix.py $(PART) $(ARGS)
 
 test-mediapipe: install ## Load our models in MediaPipe Tasks, which gets an environment of its own
 	@test -x .venv-mediapipe/bin/python || $(PYTHON) -m venv .venv-mediapipe

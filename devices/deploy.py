@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from devices import fleet
 from devices.fleet import HALF, Board, Outcome
@@ -126,6 +125,9 @@ class Deploy:
         release = self.release(board)
         if self.plan.dry_run:
             return preview(board, release)
+        untouched = board.greeting["half"] is None
+        if untouched:
+            examine(board)
         install(board)
         if self.plan.owner:
             own(board, self.plan.owner)
@@ -135,9 +137,9 @@ class Deploy:
                 f"the board calls {known['id']} what is {release.id} here: its board.py is of "
                 "another version: deploy with the newer edgecnn"
             )
-        if self._unchanged(board, known, release):
+        if known["beside" if self.plan.shadow else "runs"]:
             return Outcome("unchanged", f"release {release.id}", {"release": release.id})
-        if known["current"] is None:
+        if known["current"] is None and not untouched:
             examine(board)
         sent = send(board, release, known["missing"], known["free_mb"])
         if not known["staged"]:
@@ -159,15 +161,6 @@ class Deploy:
             self.tell(board.host.name, "the people enrolled in the bundle are there now")
         options = ("--health-s", f"{self.plan.health_s:g}", "--keep", str(self.plan.keep))
         board.ask("activate", release.id, *options, timeout_s=2 * self.plan.health_s + SLACK_S)
-
-    def _unchanged(self, board: Board, known: Mapping[str, Any], release: Release) -> bool:
-        """Whether the board does already what it is to do."""
-        if not known["staged"] or (known["current"] != release.id and not self.plan.shadow):
-            return False
-        status = board.ask("status")
-        if self.plan.shadow:
-            return bool(status["shadow"] == release.id)
-        return bool(status["good"] == release.id and status["service"] == "active")
 
     def release(self, board: Board) -> Release:
         """Greet a board, and make the release for it.

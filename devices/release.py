@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from devices.onboard.stage import source
 from devices.target import Target
 from edgecnn import __version__
 from edgecnn.bundle import MANIFEST, Bundle
@@ -51,6 +52,7 @@ def extras_for(camera: Sequence[str]) -> tuple[str, ...]:
     turned off."""
     given = {word.partition("=")[0] for word in camera}
     extras = {extra for option, extra in EXTRAS.items() if option in given}
+    extras |= {"csi"} if source(list(camera)).startswith("csi") else set()
     return tuple(sorted(extras | (set() if "--no-web" in given else {"web"})))
 
 

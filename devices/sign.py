@@ -34,6 +34,8 @@ def sign(bundle: Path, key: Path) -> Path:
     if not key.is_file():
         raise DataError(f"expected a key at {key}. There is none: ssh-keygen -t ed25519 -f {key}")
     keygen = _keygen()
+    if _signed(bundle, key, keygen):  # some kinds of key sign otherwise each time
+        return bundle / SIGNATURE
     with whole_file(bundle / SIGNATURE) as draft:
         done = subprocess.run(
             [keygen, "-q", "-Y", "sign", "-f", str(key), "-n", NAMESPACE],
@@ -45,6 +47,20 @@ def sign(bundle: Path, key: Path) -> Path:
             raise DeployError(f"{key} does not sign ({reason}): name another --key")
         draft.write_bytes(done.stdout)
     return bundle / SIGNATURE
+
+
+def _signed(bundle: Path, key: Path, keygen: str) -> bool:
+    """Whether the signature that lies in a bundle is by this key, and of what is there now."""
+    if not (bundle / SIGNATURE).is_file():
+        return False
+    shown = subprocess.run([keygen, "-l", "-f", str(key)], capture_output=True, text=True)
+    checked = subprocess.run(
+        [keygen, "-Y", "check-novalidate", "-n", NAMESPACE, "-s", str(bundle / SIGNATURE)],
+        input=(bundle / MANIFEST).read_bytes(),
+        capture_output=True,
+    )
+    fingerprint = shown.stdout.split()[1:2]
+    return checked.returncode == 0 and fingerprint == checked.stdout.decode().split()[-1:]
 
 
 def owners(public: Path) -> str:

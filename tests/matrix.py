@@ -1,5 +1,7 @@
 """Run the tests on every Python found here: ``python tests/matrix.py [board|workstation|all]``.
 
+``--but 3.11`` leaves one out.
+
 The board part installs the base package and the extras that a board may have, and runs the tests
 of what runs there; the workstation part installs all extras and runs the whole suite. Each Python
 gets an environment in ``.venv-matrix``, which later runs use again. Needs nothing but the standard
@@ -8,6 +10,7 @@ library.
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -84,14 +87,19 @@ def run(part: str, python: Path, version: str) -> bool:
     return all(subprocess.run(c, cwd=ROOT).returncode == 0 for c in commands)
 
 
-def main(chosen: str) -> int:
-    if chosen not in (*PARTS, "all"):
-        print(f"expected board, workstation or all. Received: {chosen}", file=sys.stderr)
-        return 2
-    pythons = interpreters()
-    lines = [f"{v}: not installed here, not tested" for v in PYTHONS if v not in pythons]
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run the tests on every Python found here.")
+    parser.add_argument("part", nargs="?", choices=(*PARTS, "all"), default="all")
+    parser.add_argument("--but", action="append", default=[], metavar="3.11", help="not on this")
+    asked = parser.parse_args()
+    pythons = interpreters(tuple(v for v in PYTHONS if v not in asked.but))
+    lines = [
+        f"{v}: {'left out' if v in asked.but else 'not installed here, not tested'}"
+        for v in PYTHONS
+        if v not in pythons
+    ]
     failed = not pythons
-    for part in PARTS if chosen == "all" else (chosen,):
+    for part in PARTS if asked.part == "all" else (asked.part,):
         for version, python in pythons.items():
             print(f"== {part} on Python {version} ({python})", flush=True)
             start = time.monotonic()
@@ -104,4 +112,4 @@ def main(chosen: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "all"))
+    sys.exit(main())

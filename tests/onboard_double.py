@@ -32,6 +32,8 @@ def missing(text, facts, release):
         "missing": [d for d in digests if not os.path.exists(path("store", d))],
         "id": release,
         "staged": os.path.isdir(path("releases", release)),
+        "runs": release == link("current") == link("good") and not os.path.exists("/opt/dead"),
+        "beside": release == link("shadow"),
         "current": link("current"),
         "free_mb": shutil.disk_usage("/opt").free >> 20,
     }

@@ -70,7 +70,7 @@ def test_an_empty_board_says_what_it_lacks(tmp_path: Path) -> None:
     assert set(told["missing"]) == {*facts["wheels"].values(), *facts["bundle"].values()}
     one_form = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     assert told["id"] == digest(one_form.encode())[:12]
-    assert (told["staged"], told["current"]) == (False, None)
+    assert (told["staged"], told["runs"], told["current"]) == (False, False, None)
     assert sorted(p.name for p in board.opt.iterdir()) == ["board.py"]
 
 
@@ -99,7 +99,8 @@ def test_a_changed_model_needs_no_wheels_and_shares_the_environment(board: Board
     board.activate(new)
     assert board.runs() == new
     assert state(board) == {"current": new, "good": new, "trial": None, "service": "active"}
-    assert board.ask("missing", stdin=text)["staged"] is True
+    told = board.ask("missing", stdin=text)
+    assert (told["staged"], told["runs"], told["beside"]) == (True, True, False)
 
 
 def test_other_wheels_get_an_environment_of_their_own(board: BoardDouble) -> None:
@@ -108,6 +109,19 @@ def test_other_wheels_get_an_environment_of_their_own(board: BoardDouble) -> Non
     sites = board.opt / "releases" / new
     assert len(list(sites.glob("venv/lib/python*/site-packages/edgecnn-0.2.0.dist-info"))) == 1
     assert not list(sites.glob("venv/lib/python*/site-packages/pip*")) and new != old
+
+
+def test_the_pis_own_camera_gets_an_environment_that_sees_the_systems_picamera2(
+    board: BoardDouble,
+) -> None:
+    text = board.release("first", version="0.2.0", camera=["--source", "csi"])
+    sees = [
+        "include-system-site-packages = true" in (venv / "pyvenv.cfg").read_text("utf-8")
+        for venv in [
+            board.opt / "releases" / i / "venv" for i in (first(board), board.stage(text)["id"])
+        ]
+    ]
+    assert sees == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -298,7 +312,10 @@ def test_what_was_promoted_does_not_run_beside_itself(board: BoardDouble) -> Non
     new = board.stage(board.release("second"))["id"]
     board.ask("shadow", new, "--steady-s", "0.2")
     assert board.activate(new)["id"] == new
-    assert "--shadow" not in board.camera()["words"]
+    promoted = board.camera()
+    assert "--shadow" not in promoted["words"]
+    assert board.ask("unshadow") == {"shadow": None} and board.ask("status")["shadow"] is None
+    assert board.camera()["started_s"] == promoted["started_s"], "it was restarted for nothing"
 
 
 def test_a_camera_that_is_unplugged_takes_nothing_off(board: BoardDouble) -> None:

@@ -221,6 +221,8 @@ def test_the_same_checkout_is_the_same_wheel_and_packs_like_an_installation(tmp_
         (["--no-web"], ()),
         (["--mqtt", "mqtt://a", "--metrics=9108"], ("metrics", "mqtt", "web")),
         (["--key-file", "/etc/key", "--no-web"], ("encrypt",)),
+        (["--source", "csi:1"], ("csi", "web")),
+        (["--source", "/dev/video0"], ("web",)),
     ],
 )
 def test_a_camera_gets_the_extras_that_its_arguments_need(

@@ -68,6 +68,16 @@ def test_whoever_steps_into_a_named_persons_place_does_not_wear_the_name(gallery
     assert found.track == 2
 
 
+def test_at_a_frame_in_three_seconds_looks_count_and_no_name_is_inherited(gallery):
+    recogniser = camera(gallery)
+    frames = [fake.portrait(ANN, i % 5) for i in range(4)] + [
+        fake.portrait(BOB, i) for i in range(4)
+    ]
+    found = [recogniser(frame, 3.0 * i)[0] for i, frame in enumerate(frames)]
+    assert [f.name for f in found] == ["Ann"] * 4 + [None] * 4
+    assert [f.track for f in found] == [1] * 5 + [2] * 3
+
+
 def test_one_spoilt_frame_does_not_cost_the_track(gallery):
     recogniser = camera(gallery)
     watch(recogniser, [fake.portrait(ANN, i) for i in range(5)])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgecnn.faces.track import PATIENCE_S, Track, Tracker
+from edgecnn.faces.track import LONGEST_S, PATIENCE_S, Track, Tracker
 
 
 def box(x, y=0.0, side=100.0):
@@ -39,8 +39,24 @@ def test_a_moving_face_is_expected_further_on():
 def test_a_track_ends_when_its_face_stays_away():
     tracker = Tracker()
     assert numbers(tracker, [box(0)], 0.0) == [1]
+    assert numbers(tracker, [], 0.5) == []
     assert numbers(tracker, [box(0)], PATIENCE_S) == [1]
+    assert numbers(tracker, [], PATIENCE_S + 0.5) == []
     assert numbers(tracker, [box(0)], 2 * PATIENCE_S + 0.1) == [2]
+
+
+def test_on_a_slow_board_a_face_is_the_one_of_the_frame_before():
+    tracker = Tracker()
+    for i in range(5):
+        assert numbers(tracker, [box(5.0 * i)], 2.5 * i) == [1]
+    assert numbers(tracker, [box(0)], 10.0 + LONGEST_S + 0.1) == [2]
+
+
+def test_between_two_slow_frames_a_face_moves_on_for_a_second_and_no_more():
+    tracker = Tracker()
+    for i in range(4):
+        tracker.update([box(20.0 * i)], 0.1 * i)
+    assert numbers(tracker, [box(235.0)], 3.3) == [1]
 
 
 def test_a_clock_that_goes_back_ends_all_tracks():

@@ -14,7 +14,7 @@ from typing import Any
 from devices.onboard import disk, release, system
 from devices.onboard.ground import ROOT, UNIT, Place, Refused, say
 from devices.onboard.release import MANIFEST, Release
-from devices.onboard.standing import best, history, lead, led_to, settle
+from devices.onboard.standing import best, history, lead, led_to, tidy
 
 HEALTH_S = 60.0
 STEADY_S = 5.0
@@ -50,7 +50,7 @@ def activate(
         Refused: there is no such release, or it did not become healthy and the one before runs.
     """
     with disk.alone(place):
-        settle(place)
+        tidy(place)
         wanted = _there(place, name)
         _switch(place, wanted, health_s, steady_s)
         _note(place, [n for n in history(place) if n != name] + [name])
@@ -67,7 +67,7 @@ def rollback(
         Refused: there is none, or it does not become healthy and the current one runs on.
     """
     with disk.alone(place):
-        settle(place)
+        tidy(place)
         current, known = led_to(place.current), history(place)
         earlier = known[: known.index(current)] if current in known else known
         if name is None:
@@ -94,10 +94,12 @@ def shadow(
             not healthy with it, and runs without.
     """
     with disk.alone(place):
-        settle(place)
+        tidy(place)
         if name is None:
+            promoted = led_to(place.shadow) == led_to(place.current)  # runs in front, not beside
             disk.forget(place.shadow)
-            system.systemctl("restart", UNIT)
+            if not promoted:
+                system.systemctl("restart", UNIT)
             return {"shadow": None}
         _there(place, name)
         current = release.whole(place, led_to(place.current))

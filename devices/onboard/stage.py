@@ -14,7 +14,7 @@ from typing import Any
 from devices.onboard import disk, release, system
 from devices.onboard.ground import Place, Refused, say
 from devices.onboard.release import CONTENTS, MANIFEST, SIGNATURE, Release
-from devices.onboard.standing import led_to, settle
+from devices.onboard.standing import led_to, tidy
 
 SPARE_MB = 64
 """What a disk must have beyond the release, so that the system goes on working."""
@@ -27,25 +27,29 @@ VENV_S, SELF_TEST_S = 1200, 300
 
 
 def missing(place: Place, text: str) -> dict[str, Any]:
-    """What the store lacks to stage a release.
+    """What the store lacks to stage a release, and whether it runs, or beside what runs, already.
 
     Files that do not have the hash they are named by, after a power cut say, are removed.
     """
     wanted = release.parse(text)
     staged = release.whole(place, wanted.id) is not None
-    lacking = [] if staged else _lacking(place, wanted)
+    lacking = [] if staged else _lacking(place, wanted, twin(place, wanted))
+    current = led_to(place.current)
+    good = staged and wanted.id == current == led_to(place.good)
     return {
         "id": wanted.id,
         "staged": staged,
+        "runs": good and system.shown("ActiveState")["ActiveState"] == "active",
+        "beside": staged and wanted.id == led_to(place.shadow),
         "missing": lacking,
-        "current": led_to(place.current),
+        "current": current,
         "free_mb": disk.free_mb(place),
     }
 
 
-def _lacking(place: Place, wanted: Release) -> list[str]:
+def _lacking(place: Place, wanted: Release, like: Path | None) -> list[str]:
     hashes = set(wanted.bundle.values())
-    if twin(place, wanted) is None:
+    if like is None:
         hashes |= set(wanted.wheels.values())
     return sorted(digest for digest in hashes if not _sound(place.store / digest))
 
@@ -61,7 +65,7 @@ def _sound(path: Path) -> bool:
 
 
 def twin(place: Place, wanted: Release) -> Path | None:
-    """The environment of a whole release with the same wheels, if there is one."""
+    """A whole release with the same wheels, if there is one: its environment will do."""
     for name in reversed(release.ids(place)):
         other = release.load(place, name)
         alike = other is not None and (other.wheels, other.pip, other.python) == (
@@ -70,7 +74,7 @@ def twin(place: Place, wanted: Release) -> Path | None:
             wanted.python,
         )
         if alike and release.whole(place, name):
-            return place.releases / name / "venv"
+            return place.releases / name
     return None
 
 
@@ -84,14 +88,14 @@ def stage(place: Place, text: str) -> dict[str, Any]:
     wanted = release.parse(text)
     release.check_machine(wanted)
     with disk.alone(place):
-        settle(place)
+        tidy(place)
         place.releases.mkdir(parents=True, exist_ok=True)
         disk.clear(place.releases)
         if release.whole(place, wanted.id):
             return {"id": wanted.id, "staged": False}
-        if lacking := _lacking(place, wanted):
-            raise Refused(f"the store lacks {len(lacking)} files of the release: deploy again")
         like = twin(place, wanted)
+        if lacking := _lacking(place, wanted, like):
+            raise Refused(f"the store lacks {len(lacking)} files of the release: deploy again")
         _check_space(place, wanted, like)
         part = place.releases / f".{wanted.id}.part"
         try:
@@ -131,11 +135,12 @@ def _make(place: Place, wanted: Release, part: Path, like: Path | None) -> None:
     _check_manifest(wanted, bundle)
     system.verify(place, bundle)
     if like is not None:
-        say(f"the environment is that of {like.parent.name}")
-        shutil.copytree(like, part / "venv", symlinks=True, copy_function=os.link)
+        say(f"the environment is that of {like.name}")
+        disk.link_all(f"{like}/venv", f"{part}/venv")
+        os.link(like / CONTENTS, part / CONTENTS)
     else:
         _install(place, wanted, part)
-    disk.write(part / CONTENTS, release.contents(part / "venv"))
+        disk.write(part / CONTENTS, release.contents(part / "venv"))
     system.make_user(place)
     _try(place, wanted, part)
 
@@ -162,9 +167,11 @@ def _install(place: Place, wanted: Release, part: Path) -> None:
     wheels.mkdir()
     for name, digest in wanted.wheels.items():
         os.link(place.store / digest, wheels / name)
+    # picamera2 comes with the system alone; what the release brings itself stands before it.
+    seen = ["--system-site-packages"] if source(wanted.camera).startswith("csi") else []
     say("making the environment")
     code, said = system.tool(
-        [sys.executable, "-I", "-m", "venv", "--without-pip", str(part / "venv")], VENV_S
+        [sys.executable, "-I", "-m", "venv", "--without-pip", *seen, str(part / "venv")], VENV_S
     )
     if code:
         raise Refused(f"no environment ({_last(said)}): sudo apt-get install python3-venv")
@@ -177,6 +184,7 @@ def _install(place: Place, wanted: Release, part: Path) -> None:
     words = [str(part / "venv/bin/python"), "-I", str(wheels / wanted.pip / "pip"), "--isolated"]
     words += ["install", "--quiet", "--no-index", "--no-deps", "--require-hashes", "--no-input"]
     words += ["--no-cache-dir", "--disable-pip-version-check", "--root-user-action=ignore"]
+    words += ["--ignore-installed"]  # what the system has may change; a release does not
     code, said = system.tool([*words, "--requirement", str(part / "wheels.txt")], VENV_S)
     if code:
         raise Refused(f"the wheels cannot be installed ({_last(said)}): deploy again with --fresh")

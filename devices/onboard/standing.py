@@ -117,6 +117,12 @@ def settle(place: Place) -> dict[str, Any]:
     return {"current": release.id, "settled": changed}
 
 
+def tidy(place: Place) -> None:
+    """:func:`settle`, where a switch was cut off; what is whole was seen at the last start."""
+    if trial(place) is not None:
+        settle(place)
+
+
 def run(place: Place) -> None:
     """Become the camera; as the service's user, where nothing can be written.
 

@@ -21,8 +21,9 @@ STEADY = 0.5
 """IoU with where it was expected below which a face may have changed places with another. Between
 two frames at 15 a second a box that is 15 % off in place and 10 % in size has 0.6."""
 
-PATIENCE_S = 1.0
-"""Seconds a track outlives its last face. A face hidden for longer is a new track."""
+PATIENCE_S, LONGEST_S = 1.0, 5.0
+"""Seconds a track outlives its last face: a face hidden for longer is a new track. Between two
+frames of a slow or busy board it is the second, or nobody would ever be looked at twice there."""
 
 MEMORY = 0.7
 """What is left of a track's earlier embeddings when one more is added: about three frames."""
@@ -61,8 +62,9 @@ class Track:
     _face: Floats | None = None
 
     def expected(self, time_s: float) -> Floats:
-        """Where the box will be if it moves on as before, ``(4,)``."""
-        return self.box_xyxy + np.tile(self.speed * np.float32(time_s - self.time_s), 2)
+        """Where the box will be if it moves on as before, for a while, ``(4,)``."""
+        passed = np.float32(min(time_s - self.time_s, PATIENCE_S))
+        return self.box_xyxy + np.tile(self.speed * passed, 2)
 
     def move(self, box_xyxy: Floats, time_s: float) -> None:
         """The face was found again."""
@@ -136,7 +138,8 @@ class Tracker:
         """Give each face of a frame its track.
 
         Pairs with the largest overlap come first; a face without a partner starts a track, and
-        a track without a face for :data:`PATIENCE_S` ends.
+        a track without a face for :data:`PATIENCE_S` ends, as does one that had a face in the frame
+        before, where that is :data:`LONGEST_S` ago.
 
         Args:
             boxes_xyxy: ``(4,)`` each.
@@ -145,8 +148,11 @@ class Tracker:
         Returns:
             One track a box, in their order.
         """
-        self.tracks = [t for t in self.tracks if 0 <= time_s - t.time_s <= PATIENCE_S]
         last_s, self._last_s = self._last_s, time_s
+        until_s = {
+            t: t.time_s + (LONGEST_S if t.time_s == last_s else PATIENCE_S) for t in self.tracks
+        }
+        self.tracks = [t for t in self.tracks if t.time_s <= time_s <= until_s[t]]
         found: list[Track | None] = [None] * len(boxes_xyxy)
         boxes = np.array(boxes_xyxy, np.float32).reshape(-1, 4)
         overlaps = box_iou(

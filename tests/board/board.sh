@@ -13,7 +13,7 @@ dir=${BOARD_DIR:-$PWD/.board} port=${PORT:-2222} suite=${SUITE:-bookworm}
 PATH=$PATH:/usr/sbin:/sbin
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
-made_by=$(sha256sum <"$here/${0##*/}")
+made_by="$(sha256sum <"$here/${0##*/}") $suite $(date +%Y-%m)" # what a disk is there for: a month
 cd "$dir"
 secure="-i $dir/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ConnectTimeout=60 -p $port"
 
@@ -37,7 +37,11 @@ modules() { # MODULE...: their files and those of what they need, in the order o
 # Debian without what a board that is deployed to has no use for, and its kernel in "kernel".
 bootstrap() {
   local formats=/proc/sys/fs/binfmt_misc
-  [ -e $formats/register ] || mount -t binfmt_misc binfmt_misc $formats
+  [ -e $formats/register ] || mount -t binfmt_misc binfmt_misc $formats 2>/dev/null || {
+    echo "board: this kernel runs no programs for arm64, which building its disk takes:" \
+      "sudo modprobe binfmt_misc, on the host where this is a container" >&2
+    exit 2
+  }
   [ -e $formats/qemu-aarch64 ] || cat /usr/lib/binfmt.d/qemu-aarch64.conf >$formats/register
   # shellcheck disable=SC2016
   fetch_kernel='export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG; cd "$1/tmp"
@@ -97,6 +101,7 @@ furnish() {
 
 build() {
   [ "$(cat made-by 2>/dev/null)" != "$made_by" ] || return 0
+  alone
   check mmdebstrap:mmdebstrap arch-test:arch-test qemu-aarch64-static:qemu-user-static \
     modprobe:kmod cpio:cpio mke2fs:e2fsprogs ssh-keygen:openssh-client
   [ "$(id -u)" -eq 0 ] || { echo "board: building its disk takes root: sudo make board-up" >&2; exit 2; }
@@ -110,20 +115,21 @@ build() {
   echo "$made_by" >made-by
 }
 
-running() { [ -e pid ] && kill -0 "$(cat pid)" 2>/dev/null; }
+running() { [ -e pid ] && grep -qsF "$dir/run.img" "/proc/$(cat pid)/cmdline"; }
+
+alone() {
+  ! running || { echo "board: $dir runs already, process $(cat pid): board.sh down first" >&2; exit 2; }
+}
 
 up() {
+  alone
   build
   check qemu-system-aarch64:qemu-system-arm ssh:openssh-client
-  if running; then
-    echo "board: $dir runs already, process $(cat pid): board.sh down first" >&2
-    return 1
-  fi
   [ -e run.img ] || cp --sparse=always disk.img run.img
   setsid nohup qemu-system-aarch64 -M virt -cpu "${CPU:-cortex-a72}" -accel tcg,thread=multi -smp 2 \
     -m 2048 -display none -monitor none -serial "file:$dir/serial.log" \
     -kernel vmlinuz -initrd initrd -append 'console=ttyAMA0 quiet net.ifnames=0 panic=10' \
-    -drive file=run.img,format=raw,if=none,id=disk,cache=writeback -device virtio-blk-pci,drive=disk \
+    -drive "file=$dir/run.img,format=raw,if=none,id=disk,cache=writeback" -device virtio-blk-pci,drive=disk \
     -netdev "user,id=net,hostfwd=tcp:127.0.0.1:$port-:22${FORWARD:+,$FORWARD}" \
     -device virtio-net-pci,netdev=net,romfile= -device virtio-rng-pci >qemu.log 2>&1 &
   echo $! >pid

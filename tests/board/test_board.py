@@ -7,20 +7,21 @@ seconds are those of an emulated processor, and are printed, not judged.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from board_faces import PHOTOS, packed, scene
 from board_tools import ROOT, VirtualBoard, timed
 from event_tools import Broker, Listener, free_port, listening, until
 
-from edgecnn.bundle import ASSETS
+from edgecnn.bundle import ASSETS, GOLDEN, MANIFEST, Bundle
 from edgecnn.events.homeassistant import slug
+from edgecnn.storage import sha256_of
 
 SLOW_S = 300.0
 """What an emulated board on a busy machine may take for what takes a board seconds."""
@@ -30,8 +31,9 @@ GALLERY = "/var/lib/edgecnn/gallery.sqlite"
 MODULE = "/opt/edgecnn/current/venv/bin/python -m edgecnn"
 PAGE = b"""
 import urllib.error, urllib.request
+asked = urllib.request.Request("http://127.0.0.1:8080/", headers={"Accept": "text/html"})
 try:
-    answer = urllib.request.urlopen("http://127.0.0.1:8080/")
+    answer = urllib.request.urlopen(asked)
 except urllib.error.HTTPError as e:  # it wants a password first, which is an answer
     answer = e
 print(answer.headers.get_content_type(), answer.read().decode())
@@ -90,18 +92,18 @@ def options(broker: Broker) -> str:
 
 
 def another(folder: Path, harmless: bool) -> Path:
-    """The shipped bundle with another detector: one that answers the same, or does not."""
+    """The shipped bundle with a longer detector, and maybe with answers that no board computes."""
     shutil.copytree(ASSETS, folder)
-    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     path = folder / manifest["models"]["detector"]["file"]
-    model = bytearray(path.read_bytes())
-    if harmless:
-        model += bytes(64)
-    else:  # weights: most of the file
-        model[len(model) // 2 : len(model) // 2 + 4096] = bytes(4096)
-    path.write_bytes(model)
-    manifest["files"][path.name] = hashlib.sha256(model).hexdigest()
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True), "utf-8")
+    path.write_bytes(path.read_bytes() + bytes(64))
+    if not harmless:
+        golden = Bundle(ASSETS).golden()
+        golden["embedder.output0"] = np.roll(golden["embedder.output0"], 1, axis=0)
+        np.savez_compressed(folder / GOLDEN, **golden)
+    for file in (path, folder / GOLDEN):
+        manifest["files"][file.name] = sha256_of(file)
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True), "utf-8")
     return folder
 
 
