@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -33,18 +35,30 @@ class Manager:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind("\0" + address[1:] if address.startswith("@") else address)
 
+        self._lines: queue.Queue[str] = queue.Queue()
+        # Like systemd it reads all the time: a socket holds ten datagrams, and drops the rest.
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while data := self._socket.recv(4096):
+            for line in data.decode().splitlines():
+                self._lines.put(line)
+
     def heard(self, wait_s: float = 0.0) -> list[str]:
-        """Every line so far, in order; waits for the first one."""
+        """Every line so far, in order; waits for the first one, and for those on the way."""
         found: list[str] = []
-        self._socket.settimeout(wait_s or 0.001)
-        try:
+        with contextlib.suppress(queue.Empty):
+            found.append(self._lines.get(timeout=wait_s or 0.001))
             while True:
-                found += self._socket.recv(4096).decode().splitlines()
-                self._socket.settimeout(0.001)
-        except (TimeoutError, BlockingIOError):
-            return found
+                found.append(self._lines.get(timeout=0.02))
+        return found
 
     def close(self) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
+            address = self.address
+            last.sendto(b"", "\0" + address[1:] if address.startswith("@") else address)
+        self._reader.join()
         self._socket.close()
 
 
