@@ -37,7 +37,7 @@ def image_stages(
     bundle: Bundle, frame: Image, threads: int | None, first_ms: dict[str, float] | None = None
 ) -> Calls:
     """What a picture takes: ``preprocess``, ``classify``, ``total``."""
-    preprocess, model = bundle.entry("classifier").input, bundle.model("classifier", threads)
+    preprocess, model = bundle.entry("classifier").picture, bundle.model("classifier", threads)
     start_s = time.perf_counter()
     pixels = preprocess(frame)
     middle_s = time.perf_counter()
