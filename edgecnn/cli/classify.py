@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -30,8 +32,8 @@ def command(bundle: Path, texts: tuple[str, ...], threads: int | None, as_json: 
     from edgecnn.classify import TextClassifier
 
     classifier = TextClassifier(Bundle(bundle), threads)
-    for line in texts or click.get_text_stream("stdin"):
-        text = line.rstrip("\r\n")
+    lines: Iterable[str] = texts or sys.stdin
+    for text in (line.rstrip("\r\n") for line in lines):
         label, probability = classifier(text)
         if as_json:
             said = {"label": label, "probability": round(probability, 4), "text": text}

@@ -69,8 +69,8 @@ def channels(text: str) -> list[int]:
               "of the texts, at most 64]")  # fmt: skip
 @click.option("--least-count", type=click.IntRange(1), help="text: rarer words are none.  [2]")
 @click.option("--widths", type=channels, metavar="N,N,…", help="text: words that a filter sees.  "
-              "[3,4,5]")  # fmt: skip
-@click.option("--filters", type=click.IntRange(1), help="text: of each width.  [100]")
+              "[1,2,3]")  # fmt: skip
+@click.option("--filters", type=click.IntRange(1), help="text: of each width.  [64]")
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="text. [0.5]")
 @click.option("--error-rate", type=click.FloatRange(0, 1), help="text: the share of wrong answers "
               "among those at or above the threshold.  [0.05]")  # fmt: skip

@@ -16,7 +16,7 @@ from edgecnn.data.folders import PARTS, split
 from edgecnn.data.text import texts_and_labels
 from edgecnn.errors import DataError, TrainingError
 from edgecnn.images import Floats, to_network
-from edgecnn.networks.text import DROPOUT, FILTERS, WIDTHS
+from edgecnn.networks.text import DROPOUT
 from edgecnn.report import plots
 from edgecnn.text import VOCABULARY, Bytes, TextInput, Vocabulary, input_from, words_of
 from edgecnn.training import settings_for
@@ -39,8 +39,8 @@ DEFAULTS: dict[str, Any] = {
     "dim": 64,  # numbers of a word
     "least_count": 2,  # a word that is rarer in the training texts is none
     "vectors": None,  # a file of word vectors, which learn further
-    "widths": list(WIDTHS),
-    "filters": FILTERS,
+    "widths": [1, 2, 3],  # words that a filter sees
+    "filters": 64,  # of each width
     "dropout": DROPOUT,
     "epochs": 20,
     "batch_size": 50,  # Kim 2014, section 3.1

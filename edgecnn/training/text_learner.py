@@ -27,6 +27,10 @@ LONGEST, COVERED = 64, 99
 """Words of an input at most, and percent of the texts that it holds whole, unless told."""
 
 
+EAGER = 20
+"""Steps below which no graph is made."""
+
+
 class Learner:
     """Words, table and network of a training.
 
@@ -89,6 +93,8 @@ class Learner:
             keras.optimizers.Adam(settings["learning_rate"]),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
+            # To make a graph takes as long as some steps without one.
+            run_eagerly=settings["epochs"] * len(texts) < EAGER * settings["batch_size"],
         )
 
     def ids(self, texts: Sequence[str]) -> Ids:
@@ -97,7 +103,10 @@ class Learner:
 
     def logits(self, ids: Ids) -> Floats:
         """``(N, length)`` to ``(N, classes)`` float32, as far as it has learnt."""
-        return np.asarray(self.model.predict(ids, batch_size=256, verbose=0), np.float32)
+        parts = [ids[start : start + 256] for start in range(0, len(ids), 256)]
+        return np.concatenate(
+            [np.asarray(self.model(part, training=False), np.float32) for part in parts]
+        )
 
     def vocabulary(self) -> Vocabulary:
         """Words and table, in bytes; :attr:`network` is made to fit, once.
