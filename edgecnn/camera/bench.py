@@ -20,7 +20,7 @@ from edgecnn.bundle import MANIFEST, Bundle
 from edgecnn.camera.bench_advice import advice, best_threads
 from edgecnn.camera.bench_child import made_up_frame
 from edgecnn.camera.machine import machine
-from edgecnn.errors import BundleError, DataError
+from edgecnn.errors import DataError
 from edgecnn.images import read_image
 from edgecnn.runtime import edgetpu
 from edgecnn.runtime.child import environment
@@ -56,11 +56,6 @@ def measure_board(
         ModelError: a measurement did not come to its end.
     """
     bundle = Bundle(path)
-    if bundle.manifest.task == "text":
-        raise BundleError(
-            f"expected a bundle for pictures. {path} is for task text: time the file in it by "
-            "edgecnn bench --model"
-        )
     frame = read_image(image) if image else made_up_frame()
     load = os.getloadavg()[0]
     orders = {

@@ -140,17 +140,17 @@ def _learn(
     texts: Sequence[str], targets: Labels, classes: int, rows: Labels, stopping: Labels,
     settings: Mapping[str, Any],
 ) -> Network:  # fmt: skip
-    learner = Learner([texts[i] for i in rows], targets[rows], classes, settings)
-    ids = {"learn": learner.ids([texts[i] for i in rows]),
-           "stop": learner.ids([texts[i] for i in stopping])}  # fmt: skip
-    batches = Batches(ids["learn"], targets[rows], settings["batch_size"], settings["seed"])
+    learnt = [texts[int(i)] for i in rows]
+    learner = Learner(learnt, targets[rows], classes, settings)
+    batches = Batches(learner, learnt, targets[rows], settings["batch_size"])
+    asked = learner.ids([texts[int(i)] for i in stopping])
     best, best_epoch, weights = np.inf, -1, learner.model.get_weights()
     for epoch in range(settings["epochs"]):
         if epoch - best_epoch > settings["patience"]:
             break
         batches.epoch = epoch
         learner.model.fit(batches, verbose=0, shuffle=False)
-        loss = cross_entropy(learner.logits(ids["stop"]), targets[stopping])
+        loss = cross_entropy(learner.logits(asked), targets[stopping])
         if loss < best:
             best, best_epoch, weights = loss, epoch, learner.model.get_weights()
     learner.model.set_weights(weights)
@@ -254,7 +254,9 @@ class TextFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, X: Any) -> npt.NDArray[np.float64]:
         """``(N, columns)`` to probabilities, see the class."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=None, ensure_all_finite=False)
+        return self._of(validate_data(self, X, reset=False, dtype=None, ensure_all_finite=False))
+
+    def _of(self, X: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         parts = [
             folds.probabilities(_texts(X[:, j]))[:, self._shown]
             for j, folds in zip(self.columns_, self.folds_, strict=True)
@@ -388,7 +390,6 @@ def of_table(
         )
     features = TextFeatures(**settings, folds=folds)
     features.fit(_frame(table, texts), np.array(labels), tell)
-    features.columns = list(texts)
     features.feature_names_in_ = np.array(texts, object)
     names = _write(features, table, texts, out)
     if model is not None:
@@ -406,7 +407,7 @@ def of_more(data: str | Path, out: str | Path, model: str | Path) -> list[str]:
 def _write(features: TextFeatures, table: Any, texts: Sequence[str], out: str | Path) -> list[str]:
     import pyarrow
 
-    values = features.transform(_frame(table, texts))
+    values = features._of(_frame(table, texts))
     names = [str(name) for name in features.get_feature_names_out()]
     if taken := sorted(set(names) & set(table.column_names)):
         raise DataError(f"the table has a column {taken[0]!r} already: rename that")

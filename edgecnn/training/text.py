@@ -231,7 +231,7 @@ def _fit(run: Run, learner: Learner, some: Any, progress: Progress | None) -> No
 
     fit(
         learner.model,
-        Batches(learner.ids(learnt), targets, settings["batch_size"], settings["seed"]),
+        Batches(learner, learnt, targets, settings["batch_size"]),
         run,
         stage="text",
         epochs=settings["epochs"],

@@ -41,7 +41,8 @@ class Learner:
         model: word numbers ``(B, length)`` int32 to logits ``(B, classes)``, compiled.
         network: its part behind the table.
         words: number 1 first, the most frequent first.
-        length: words of an input.
+        length, dim: words of an input, and numbers of a word.
+        seed: the settings'.
 
     Args:
         settings: ``seed``, ``length``, ``dim``, ``least_count``, ``vectors``, ``widths``,
@@ -58,7 +59,8 @@ class Learner:
         classes: int,
         settings: Mapping[str, Any],
     ):
-        keras.utils.set_random_seed(settings["seed"])
+        self.seed = settings["seed"]
+        keras.utils.set_random_seed(self.seed)
         split = [words_of(text) for text in texts]
         counts = Counter(word for words in split for word in words)
         least = settings["least_count"]
@@ -73,7 +75,7 @@ class Learner:
         self.length = settings["length"] or int(
             np.clip(np.ceil(usual), max(settings["widths"]), LONGEST)
         )
-        rng = np.random.default_rng(settings["seed"])
+        rng = np.random.default_rng(self.seed)
         if settings["vectors"]:
             table = _given(settings["vectors"], self.words, rng)
         else:
@@ -108,6 +110,12 @@ class Learner:
             [np.asarray(self.model(part, training=False), np.float32) for part in parts]
         )
 
+    def begin(self, epoch: int) -> None:
+        """Have an epoch leave out the same numbers whether or not it is the first since a start."""
+        for layer in self.network.layers:
+            if isinstance(layer, keras.layers.Dropout) and layer.rate:
+                layer.seed_generator.state.assign([self.seed, epoch])
+
     def vocabulary(self) -> Vocabulary:
         """Words and table, in bytes; :attr:`network` is made to fit, once.
 
@@ -131,17 +139,27 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         epoch: set before each epoch, so that a resumed one sees what it would have seen.
     """
 
-    def __init__(self, ids: Ids, targets: Labels, size: int, seed: int):
+    def __init__(self, learner: Learner, texts: Sequence[str], targets: Labels, size: int):
         super().__init__()
-        self._ids, self._targets, self._size, self._seed = ids, targets, size, seed
+        self._learner, self._ids, self._targets = learner, learner.ids(texts), targets
+        self._size = size
         self.epoch = 0
+
+    @property
+    def epoch(self) -> int:
+        return self._epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+        self._order = np.random.default_rng([self._learner.seed, epoch]).permutation(len(self._ids))
+        self._learner.begin(epoch)
 
     def __len__(self) -> int:
         return -(-len(self._ids) // self._size)
 
     def __getitem__(self, index: int) -> tuple[Ids, Labels]:
-        order = np.random.default_rng([self._seed, self.epoch]).permutation(len(self._ids))
-        rows = order[index * self._size : (index + 1) * self._size]
+        rows = self._order[index * self._size : (index + 1) * self._size]
         return self._ids[rows], self._targets[rows]
 
 
