@@ -90,6 +90,8 @@ def test_too_few_texts_or_labels() -> None:
     table = np.array([["a a"], ["a a"], ["b b"]], object)
     with pytest.raises(DataError, match="expected 3 different texts"):
         TextFeatures(folds=3).fit(table, [0, 1, 0])
+    with pytest.raises(DataError, match="2 rows outside of each fold"):
+        TextFeatures(folds=2).fit(table[1:], [0, 1])
     with pytest.raises(DataError, match="1 class"):
         TextFeatures(folds=2).fit(table, [1, 1, 1])
     with pytest.raises(DataError, match="a column of text"):

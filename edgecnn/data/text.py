@@ -30,7 +30,7 @@ def read_table(path: str | Path, strings: Sequence[str] = ()) -> Any:
     with needs("train", "pyarrow"):
         import pyarrow
         from pyarrow import csv, parquet
-    if _kind(path) == PARQUET:
+    if kind_of(path) == PARQUET:
 
         def read() -> Any:
             return parquet.read_table(path)
@@ -40,7 +40,7 @@ def read_table(path: str | Path, strings: Sequence[str] = ()) -> Any:
             return csv.read_csv(
                 path,
                 parse_options=csv.ParseOptions(
-                    delimiter=DELIMITERS[_kind(path)], newlines_in_values=True
+                    delimiter=DELIMITERS[kind_of(path)], newlines_in_values=True
                 ),
                 convert_options=csv.ConvertOptions(
                     column_types=dict.fromkeys(strings, pyarrow.string())
@@ -65,7 +65,7 @@ def write_table(table: Any, path: str | Path) -> None:
         StorageError: it cannot be written.
     """
     path = Path(path)
-    kind = _kind(path)
+    kind = kind_of(path)
     with needs("train", "pyarrow"):
         from pyarrow import csv, parquet
     with whole_file(path) as draft:
@@ -143,8 +143,13 @@ def read_vectors(path: str | Path, words: Container[str]) -> dict[str, Floats]:
     return found
 
 
-def _kind(path: Path) -> str:
-    kind = path.suffix.lower()
+def kind_of(path: str | Path) -> str:
+    """The ending of a table's name, in lower case.
+
+    Raises:
+        DataError: it is none that is read or written here.
+    """
+    kind = Path(path).suffix.lower()
     if kind not in (*DELIMITERS, PARQUET):
         raise DataError(f"expected a .csv, .tsv or .parquet file. Received: {path}: convert it")
     return kind

@@ -8,7 +8,7 @@ from the others (Wolpert, "Stacked Generalization", 1992).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.data.text import column, read_table, write_table
+from edgecnn.data.text import column, kind_of, read_table, write_table
 from edgecnn.errors import DataError, StorageError, needs
 from edgecnn.images import Floats, to_network
 from edgecnn.networks import load
@@ -116,6 +116,11 @@ def learn_folds(
         rows = np.random.default_rng([settings["seed"], fold]).permutation(
             np.flatnonzero(where != fold)
         )
+        if len(rows) < 2:
+            raise DataError(
+                f"expected 2 rows outside of each fold, to learn from. Received: {len(rows)}: add "
+                "rows, or ask for fewer folds"
+            )
         stopping = max(1, round(STOPPED_BY * len(rows)))
         networks.append(_learn(texts, targets, classes, rows[stopping:], rows[:stopping], settings))
         tell(fold + 1, folds)
@@ -380,6 +385,7 @@ def of_table(
         DataError: a table, a column or a setting is not as expected.
         StorageError: ``out`` or ``model`` cannot be written.
     """
+    kind_of(out)  # before an hour's work
     if model is not None and Path(model).exists():
         raise StorageError(f"{model} exists already: choose another --model, or remove it")
     table = read_table(data, (*texts, label))
@@ -388,6 +394,7 @@ def of_table(
         raise DataError(
             f"expected a label in each row of {data}. Column {label!r} has gaps: fill them in"
         )
+    _refuse_taken(table, [f"{text}_{found}" for text in texts for found in {*labels}])
     features = TextFeatures(**settings, folds=folds)
     features.fit(_frame(table, texts), np.array(labels), tell)
     features.feature_names_in_ = np.array(texts, object)
@@ -401,7 +408,14 @@ def of_more(data: str | Path, out: str | Path, model: str | Path) -> list[str]:
     """The same columns for another table, by the networks in a folder; as :func:`of_table`."""
     features = load_features(model)
     names = [str(name) for name in features.feature_names_in_]
-    return _write(features, read_table(data, names), names, out)
+    table = read_table(data, names)
+    _refuse_taken(table, features.get_feature_names_out())
+    return _write(features, table, names, out)
+
+
+def _refuse_taken(table: Any, names: Iterable[str]) -> None:
+    if taken := sorted(set(names) & set(table.column_names)):
+        raise DataError(f"the table has a column {taken[0]!r} already: rename that")
 
 
 def _write(features: TextFeatures, table: Any, texts: Sequence[str], out: str | Path) -> list[str]:
@@ -409,8 +423,6 @@ def _write(features: TextFeatures, table: Any, texts: Sequence[str], out: str | 
 
     values = features._of(_frame(table, texts))
     names = [str(name) for name in features.get_feature_names_out()]
-    if taken := sorted(set(names) & set(table.column_names)):
-        raise DataError(f"the table has a column {taken[0]!r} already: rename that")
     for name, numbers in zip(names, values.T, strict=True):
         table = table.append_column(name, pyarrow.array(numbers))
     write_table(table, out)
