@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo deploy test test-fast test-matrix test-mediapipe test-runtimes test-camera lint format bench bench-peers bench-networks bench-compare bench-camera bench-web soak wheel clean bench-quantisers board-cuts bench-shadow board-up board-test board-down
+.PHONY: help install demo deploy test test-fast test-matrix test-mediapipe test-runtimes test-camera lint format bench bench-peers bench-networks bench-compare bench-camera bench-web soak wheel clean bench-quantisers board-cuts bench-shadow bench-text board-up board-test board-down
 
 help: ## Show this help
 	@echo "make VERB [PYTHON=python3] [VENV=.venv]"
@@ -71,6 +71,9 @@ bench: install ## Measure the shipped models on this machine
 
 bench-peers: install ## Measure ours beside its peers, into docs/benchmarks.md (LFW=1: accuracy too)
 	$(BIN)/python tests/bench_peers.py $(if $(LFW),--lfw)
+
+bench-text: install ## Measure texts on rt-polarity, into docs/text.md (half an hour)
+	$(BIN)/python tests/bench_text.py
 
 bench-networks: install ## Measure int8 beside float for each network, into docs/benchmarks-networks.md
 	$(BIN)/python tests/bench_networks.py

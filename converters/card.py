@@ -6,12 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from converters.flatbuffer import Graph
-from edgecnn.bundle import COHORT, DETECTOR, PORTRAIT, Manifest, ModelEntry, OperatingPoint
+from edgecnn.bundle import (
+    COHORT,
+    DETECTOR,
+    PORTRAIT,
+    TEXT_CLASSIFIER,
+    Manifest,
+    ModelEntry,
+    OperatingPoint,
+)
 from edgecnn.faces.threshold import one_in
+from edgecnn.text import VOCABULARY, TextInput
 
 _BOXES = "per stride 8, 16 and 32: scores, boxes, five landmarks"
 _OUTPUTS = {
     "classifier": "logits, one a label",
+    TEXT_CLASSIFIER: "logits, one a label",
     DETECTOR: _BOXES,
     PORTRAIT: _BOXES,
     "embedder": "a raw embedding; normalise it, then compare by cosine",
@@ -26,13 +36,11 @@ def model_card(name: str, entry: ModelEntry, graph: Graph, run: dict[str, Any]) 
         graph: of the int8 file.
         run: what stands in ``run.json``.
     """
-    (w, h), channels = entry.input.size_wh, entry.input.shape[2]
     params = sum(o.params for o in graph.operations)
     macs = sum(o.macs for o in graph.operations)
     facts = [
         ("task", run["task"]),
-        ("input", f"{w}×{h}×{channels} {graph.input().dtype} {entry.input.order}, "
-                  f"{entry.input.fit}, batch 1"),
+        ("input", f"{_input(entry, graph.input().dtype)}, batch 1"),
         ("mean, std", f"{_list(entry.input.mean)}, {_list(entry.input.std)}, of bytes"),
         ("output", f"{entry.facts.get('output') or _OUTPUTS[name]}"),
         ("parameters", f"{params:,}"),
@@ -55,14 +63,24 @@ def model_card(name: str, entry: ModelEntry, graph: Graph, run: dict[str, Any]) 
     return "\n".join(lines) + "\n"
 
 
+def _input(entry: ModelEntry, dtype: str) -> str:
+    if isinstance(entry.input, TextInput):
+        return f"{entry.input.length} words, {entry.input.dim} {dtype} each"
+    (w, h), channels = entry.input.size_wh, entry.input.shape[2]
+    return f"{w}×{h}×{channels} {dtype} {entry.input.order}, {entry.input.fit}"
+
+
 def bundle_card(manifest: Manifest) -> str:
     """Markdown about the bundle; the models' own cards stand beside it."""
     lines = [f"# A bundle for {manifest.task}, converted for {manifest.target}", ""]
     for name, entry in manifest.models.items():
         stem = entry.file.rpartition(".")[0]
         lines.append(f"- {name}: `{entry.file}`, described in [{stem}.md]({stem}.md)")
-    if "classifier" in manifest.models:
-        lines += ["", f"Labels: {', '.join(manifest.models['classifier'].labels)}."]
+    if TEXT_CLASSIFIER in manifest.models:
+        lines.append(f"- its words and their vectors: `{VOCABULARY}`")
+    for entry in manifest.models.values():
+        if entry.labels:
+            lines += ["", f"Labels: {', '.join(entry.labels)}."]
     if point := manifest.operating_point:
         lines += [
             "",

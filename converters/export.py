@@ -43,6 +43,7 @@ from edgecnn.bundle import (
     MANIFEST,
     PORTRAIT,
     TASKS,
+    TEXT_CLASSIFIER,
     Bundle,
     Manifest,
     ModelEntry,
@@ -57,13 +58,19 @@ from edgecnn.faces.threshold import FEWEST_PEOPLE, STRANGERS
 from edgecnn.images import Image, Preprocess
 from edgecnn.runtime.interpreter import Model
 from edgecnn.storage import sha256_of, whole_folder
+from edgecnn.text import VOCABULARY, TextInput, input_from
 from edgecnn.training import strangers as impostors
 from edgecnn.training.run import MODEL, Run, versions
 
-KINDS = {"images": "classifier", "detector": DETECTOR, "embedder": "embedder"}
+KINDS = {
+    "images": "classifier",
+    "text": TEXT_CLASSIFIER,
+    "detector": DETECTOR,
+    "embedder": "embedder",
+}
 """Name, in the bundle, of the model that a run of each task trains."""
 
-FACTS = {DETECTOR: ("score_threshold", "nms_iou")}
+FACTS = {DETECTOR: ("score_threshold", "nms_iou"), TEXT_CLASSIFIER: ("columns",)}
 """Facts that stand in ``run.json`` and without which a model's outputs cannot be read."""
 
 
@@ -76,6 +83,7 @@ class Part:
         card: its model card, Markdown.
         golden: its arrays for ``golden.npz``.
         verification: what stands about it in ``verification.json``, None for nothing.
+        files: what else the bundle needs for it, by name.
     """
 
     name: str
@@ -84,6 +92,7 @@ class Part:
     card: str
     golden: dict[str, npt.NDArray[Any]]
     verification: dict[str, Any] | None = None
+    files: dict[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -181,7 +190,7 @@ def export(
         recipe = Recipe(run.path / MODEL, calibration_count, quantiser=quantiser)
         made = _convert(task, run, Path(work), max_drop, recipe, seed, float_out, cures, watch)
         known = _measured(task, run, made[0], strangers)
-        if run.task != "images":
+        if run.task in ("detector", "embedder"):
             if parts is None and (ASSETS / MANIFEST).exists():
                 parts = Bundle(ASSETS)
             other = {"detector": "embedder", "embedder": "detector"}[run.task]
@@ -244,8 +253,8 @@ def _convert(
         file, calibration = made[name].file, made[name].calibration
         findings += calibration.findings
         findings += activations.check(task, run.seen_through(preprocess), file, calibration.pixels)
-        labels = tuple(run.facts.get("labels", ())) if name == "classifier" else ()
-        if name in metadata.OUTPUTS:
+        labels = tuple(run.facts.get("labels", ()))
+        if isinstance(preprocess, Preprocess) and name in metadata.OUTPUTS:
             metadata.write(file, name, preprocess, labels)
         known = {f: run.facts[f] for f in facts}
         known["float_bytes"] = before[name].float_file.stat().st_size
@@ -271,14 +280,16 @@ def _convert(
     parts = []
     for (name, entry), file in zip(entries.items(), files, strict=True):
         entry = dataclasses.replace(entry, metrics=proof.metrics())
-        golden = golden_outputs({name: Model(file)}, {name: golden_pictures(entry.input.shape)})
+        asked = task.made_up(run) if kind == TEXT_CLASSIFIER else golden_pictures(entry.input.shape)
+        golden = golden_outputs({name: Model(file)}, {name: asked})
         card = model_card(name, entry, flatbuffer.read(file), run.facts)
         proven = proof.facts() if name == kind else None
-        parts.append(Part(name, entry, file, card, golden, proven))
+        extra = {VOCABULARY: run.path / VOCABULARY} if kind == TEXT_CLASSIFIER else {}
+        parts.append(Part(name, entry, file, card, golden, proven, extra))
     return parts
 
 
-def inputs_of(task: Any, run: Run, network: Any) -> dict[str, Preprocess]:
+def inputs_of(task: Any, run: Run, network: Any) -> dict[str, Preprocess | TextInput]:
     """The inputs that a run's network is converted for, by the model's name in a bundle: one, or
     those of the task's ``views``.
 
@@ -288,13 +299,13 @@ def inputs_of(task: Any, run: Run, network: Any) -> dict[str, Preprocess]:
     lacks = [f for f in ("input", *FACTS.get(KINDS[run.task], ())) if f not in run.facts]
     if lacks:
         raise ConversionError(f"{run.path} does not say its {', '.join(lacks)}: train it again")
-    preprocess = Preprocess.from_dict(run.facts["input"])
+    preprocess = input_from(run.facts["input"])
     if network.input.shape[1:] != preprocess.shape:
         raise ConversionError(
             f"{run.path} says its input is {preprocess.shape}, its network takes "
             f"{network.input.shape[1:]}: train it again"
         )
-    views: dict[str, Preprocess] = task.views(run) if hasattr(task, "views") else {}
+    views: dict[str, Preprocess | TextInput] = task.views(run) if hasattr(task, "views") else {}
     return views or {KINDS[run.task]: preprocess}
 
 
@@ -362,6 +373,8 @@ def write_bundle(
         for part in parts:
             shutil.copyfile(part.file, draft / part.entry.file)
             (draft / f"{Path(part.entry.file).stem}.md").write_text(part.card, "utf-8")
+            for name, file in part.files.items():
+                shutil.copyfile(file, draft / name)
         arrays: dict[str, Any] = {k: v for part in parts for k, v in part.golden.items()}
         np.savez_compressed(draft / GOLDEN, **arrays)
         if known.cohort is not None:

@@ -12,6 +12,7 @@ from typing import Any
 from converters import child, int8, metadata
 from edgecnn import networks
 from edgecnn.bundle import ModelEntry
+from edgecnn.images import Preprocess
 from edgecnn.runtime.interpreter import Model
 
 STORED = {
@@ -44,7 +45,7 @@ def write(kind: str, network: Path, out: Path, name: str, entry: ModelEntry) -> 
     arguments: list[str | Path] = [kind, network, ",".join(map(str, entry.input.shape)), out]
     lacks = "TFLite has no operation for"
     child.run("converters.float_tflite", arguments, network, out, lacks=lacks)
-    if name in metadata.OUTPUTS:
+    if isinstance(entry.input, Preprocess) and name in metadata.OUTPUTS:
         metadata.write(out, name, entry.input, entry.labels, stored=STORED[kind])
 
 

@@ -18,6 +18,7 @@ from edgecnn.bundle import MANIFEST, ModelEntry
 from edgecnn.errors import ConversionError, DataError
 from edgecnn.images import Floats, Preprocess
 from edgecnn.storage import whole_file
+from edgecnn.text import TextInput
 from edgecnn.training.run import MODEL, Run
 
 
@@ -136,7 +137,7 @@ def _from_run(run: Run, format: str, tolerance: float, out: Path, max_drop: floa
 
 
 def _proved(
-    task: Any, run: Run, network: Any, models: list[Any], inputs: Sequence[Preprocess]
+    task: Any, run: Run, network: Any, models: list[Any], inputs: Sequence[Preprocess | TextInput]
 ) -> tuple[float, int, Comparison]:
     """Difference, on how many pictures, and the answers to all held-out data."""
     part = verify.held_out(run)

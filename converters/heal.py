@@ -27,6 +27,7 @@ from edgecnn import networks
 from edgecnn.errors import ConversionError
 from edgecnn.images import Image, Preprocess
 from edgecnn.runtime.interpreter import Model
+from edgecnn.text import TextInput
 from edgecnn.training.answers import Answers
 from edgecnn.training.run import Run
 
@@ -91,7 +92,7 @@ class Case:
     run: Run
     part: str
     kind: str
-    inputs: Mapping[str, Preprocess]
+    inputs: Mapping[str, Preprocess | TextInput]
     seed: int
     folder: Path
     tolerance: float

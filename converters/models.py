@@ -9,12 +9,14 @@ from typing import Any
 
 from converters import calibrate, int8
 from converters.calibrate import Calibration
-from edgecnn.bundle import DETECTOR, PORTRAIT
+from edgecnn.bundle import DETECTOR, PORTRAIT, TEXT_CLASSIFIER
 from edgecnn.images import Preprocess
+from edgecnn.text import TextInput
 from edgecnn.training.run import Run
 
 FILES = {
     "classifier": "model.tflite",
+    TEXT_CLASSIFIER: "text-classifier.tflite",
     DETECTOR: "face-detector.tflite",
     PORTRAIT: "face-detector-portrait.tflite",
     "embedder": "face-embedder.tflite",
@@ -51,7 +53,12 @@ class Made:
 
 
 def make(
-    task: Any, run: Run, inputs: Mapping[str, Preprocess], recipe: Recipe, seed: int, folder: Path
+    task: Any,
+    run: Run,
+    inputs: Mapping[str, Preprocess | TextInput],
+    recipe: Recipe,
+    seed: int,
+    folder: Path,
 ) -> dict[str, Made]:
     """Convert a run's network for each of ``inputs``, by the model's name in the bundle.
 

@@ -90,4 +90,4 @@ def pictures(
 
 def _of_bundle(name: str, bundle: Bundle) -> Subject:
     entry = bundle.entry("classifier")
-    return Subject(name, entry.input, int8_predict(bundle.model("classifier")), entry.labels)
+    return Subject(name, entry.picture, int8_predict(bundle.model("classifier")), entry.labels)

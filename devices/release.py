@@ -13,6 +13,7 @@ from devices.onboard.stage import source
 from devices.target import Target
 from edgecnn import __version__
 from edgecnn.bundle import MANIFEST, Bundle
+from edgecnn.errors import BundleError
 from edgecnn.storage import sha256_of
 
 SCHEMA = 1
@@ -60,9 +61,14 @@ def bundle_files(path: Path) -> dict[str, Path]:
     """What of a bundle travels, by name: what the manifest names, and its signature.
 
     Raises:
-        BundleError: it is not whole.
+        BundleError: it is not whole, or the camera has no use for it.
     """
     bundle = Bundle(path)
+    if bundle.manifest.task == "text":
+        raise BundleError(
+            f"expected a bundle for pictures, which the camera runs. {path} is for task text: copy "
+            "the folder to the board, and use edgecnn classify there"
+        )
     names = [MANIFEST, *bundle.manifest.files]
     names += [SIGNATURE] if (path / SIGNATURE).is_file() else []
     return {name: path / name for name in sorted(set(names))}

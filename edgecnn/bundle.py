@@ -6,12 +6,14 @@
       manifest.json           the facts below
       *.tflite                the int8 models
       golden.npz              inputs and the outputs the workstation computed
+      vocabulary.npz          (text) the words and their vectors
       cohort.npz              (faces) embeddings of strangers, to choose the threshold by
       card.md                 data, terms, recipe, measured results
       gallery.sqlite          (faces) the people enrolled; changes, so it has no hash
 
 A faces bundle holds a ``detector``, its twin for portrait pictures and an ``embedder``, an images
-bundle a ``classifier``. The models that ship in ``edgecnn/assets`` are a faces bundle themselves.
+bundle a ``classifier``, a text bundle a ``text-classifier``. The models that ship in
+``edgecnn/assets`` are a faces bundle themselves.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from edgecnn.errors import BundleError, DataError
 from edgecnn.images import Preprocess
 from edgecnn.runtime.interpreter import Model
 from edgecnn.storage import sha256_of
+from edgecnn.text import VOCABULARY, TextInput, Vocabulary, input_from
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -44,8 +47,11 @@ PORTRAIT = "detector-portrait"
 """The detector's twin, with the same weights, for pictures that are higher than wide. A bundle may
 lack it: such pictures then come out smaller in the detector."""
 
+TEXT_CLASSIFIER = "text-classifier"
+
 TASKS = {
     "images": ("classifier",),
+    "text": (TEXT_CLASSIFIER,),
     "faces": (DETECTOR, "embedder"),
     "detector": (DETECTOR,),
     "embedder": ("embedder",),
@@ -59,7 +65,7 @@ class ModelEntry:
 
     Attributes:
         file: its name in the bundle.
-        input: how a picture becomes its input.
+        input: how a picture, or a text, becomes its input.
         labels: class names in output order (classifier), else empty.
         facts: what the code that reads its outputs needs (score threshold, NMS IoU, whether a
             classifier's outputs are probabilities already, ...).
@@ -68,11 +74,22 @@ class ModelEntry:
     """
 
     file: str
-    input: Preprocess
+    input: Preprocess | TextInput
     labels: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def picture(self) -> Preprocess:
+        """:attr:`input`, where that is of pictures.
+
+        Raises:
+            BundleError: it is of texts.
+        """
+        if isinstance(self.input, TextInput):
+            raise BundleError(f"expected a model of pictures. {self.file} is one of texts")
+        return self.input
 
 
 @dataclass(frozen=True)
@@ -80,9 +97,10 @@ class OperatingPoint:
     """The threshold, and what was measured at it.
 
     Attributes:
-        threshold: faces: cosine similarity; images: probability. Below it the answer is unknown.
+        threshold: faces: cosine similarity; images, text: probability. Below it the answer is
+            unknown.
         error_rate: faces: the share of strangers who are given a name at the threshold, each looked
-            at once; images: the share of wrong answers among those given.
+            at once; images, text: the share of wrong answers among those given.
         measured_on: the data the rate was measured on, in words.
         trials: how many strangers or answers the rate rests on.
         strangers: faces: the rate that the threshold was chosen for; None where it was chosen by
@@ -144,7 +162,7 @@ class Manifest:
                     name: ModelEntry(
                         **{
                             **entry,
-                            "input": Preprocess.from_dict(entry["input"]),
+                            "input": input_from(entry["input"]),
                             "labels": tuple(entry["labels"]),
                         }
                     )
@@ -242,6 +260,26 @@ class Bundle:
                 f"expected a bundle with a {name}. {self.path} is for task "
                 f"{self.manifest.task!r} and has: {', '.join(self.manifest.models)}"
             ) from None
+
+    def vocabulary(self) -> Vocabulary:
+        """The words of a text bundle.
+
+        Raises:
+            BundleError: there are none, or they are not as wide as the model's input.
+        """
+        try:
+            if VOCABULARY not in self.manifest.files:
+                raise DataError(f"{self.path} has no {VOCABULARY}")
+            found = Vocabulary.load(self.path / VOCABULARY)
+        except DataError as e:
+            raise BundleError(f"{e}: convert the run again") from e
+        wanted = self.entry(TEXT_CLASSIFIER).input.shape[2]
+        if found.table.shape[1] != wanted:
+            raise BundleError(
+                f"expected {wanted} numbers a word in {self.path / VOCABULARY}. Received: "
+                f"{found.table.shape[1]}: convert the run again"
+            )
+        return found
 
     def model(self, name: str, threads: int | None = None, runtime: str | None = None) -> Model:
         """Load the model ``name``."""

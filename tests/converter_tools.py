@@ -24,6 +24,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "compact": {"input_shape": (16, 16, 3), "classes": 3, "channels": (4, 8)},
     "residual": {"input_shape": (16, 16, 3), "classes": 3, "channels": (4, 8), "depth": 10},
     "separable": {"input_shape": (16, 16, 3), "classes": 3, "channels": (4, 8), "depth": 10},
+    "text": {"input_shape": (8, 1, 6), "classes": 3, "widths": (1, 2), "filters": 4},
     "dense": {"input_shape": (8, 8, 1), "classes": 3, "channels": (8,)},
     "embedder": {"size_wh": (32, 32), "dimension": 8, "stem": 4, "first_expansion": 8,
                  "stages": ((8, 8, 1),), "head": 8},

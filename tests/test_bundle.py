@@ -102,7 +102,7 @@ def test_a_manifest_that_cannot_be_read(tmp_path: Path, text: str) -> None:
     [
         ({"schema": 2}, "expected manifest schema 1. Received: 2"),
         ({"task": "faces"}, "expected the models .*'detector', 'embedder'.*task 'faces'"),
-        ({"task": "cooking"}, "of images, faces, detector, embedder.*task 'cooking'"),
+        ({"task": "cooking"}, "of images, text, faces, detector, embedder.*task 'cooking'"),
         ({"operating_point": None}, "no threshold with a measured error rate"),
         ({"operating_point": {"threshold": 0.4}}, "cannot be read"),
         ({"files": {}}, "no hash for model.tflite"),
@@ -151,7 +151,7 @@ def test_a_detector_alone_needs_no_threshold(folder: Path, manifest: Manifest) -
 
 
 def test_every_task_names_its_models() -> None:
-    assert set(TASKS) == {"images", "faces", "detector", "embedder"}
+    assert set(TASKS) == {"images", "text", "faces", "detector", "embedder"}
 
 
 def test_the_self_test_passes_where_it_was_made(folder: Path) -> None:

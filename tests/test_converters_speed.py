@@ -82,6 +82,7 @@ def test_each_network_has_a_size() -> None:
         "residual": (None, 96, 96, 3),
         "separable": (None, 96, 96, 3),
         "dense": (None, 96, 96, 3),
+        "text": (None, 40, 1, 64),
         "embedder": (None, 112, 112, 3),
         "detector": (None, 256, 320, 3),
     }

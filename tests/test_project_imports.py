@@ -17,6 +17,7 @@ FLOORS = (
     {"edgecnn.errors"},
     {"edgecnn.storage"},
     {"edgecnn.images", "edgecnn.networks"},
+    {"edgecnn.text"},
     {"edgecnn.runtime"},
     {"edgecnn.bundle"},
     {"edgecnn.faces", "edgecnn.classify", "edgecnn.report"},
@@ -32,6 +33,7 @@ FLOORS = (
 
 BOARD = {
     "errors", "storage", "images", "events", "runtime", "bundle", "classify", "faces", "camera",
+    "text",
     "privacy",
 }  # fmt: skip
 BOARD_PACKAGES = {"numpy", "cv2", "ai_edge_litert", "tflite_runtime"}

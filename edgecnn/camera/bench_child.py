@@ -18,7 +18,7 @@ import numpy as np
 
 from edgecnn.bundle import Bundle
 from edgecnn.camera.vitals import Board, Vitals
-from edgecnn.errors import EdgeCNNError
+from edgecnn.errors import BundleError, EdgeCNNError
 from edgecnn.faces.speed import Calls, stages
 from edgecnn.images import Image, read_image
 from edgecnn.runtime.timing import interleave, invoke_of
@@ -37,7 +37,7 @@ def image_stages(
     bundle: Bundle, frame: Image, threads: int | None, first_ms: dict[str, float] | None = None
 ) -> Calls:
     """What a picture takes: ``preprocess``, ``classify``, ``total``."""
-    preprocess, model = bundle.entry("classifier").input, bundle.model("classifier", threads)
+    preprocess, model = bundle.entry("classifier").picture, bundle.model("classifier", threads)
     start_s = time.perf_counter()
     pixels = preprocess(frame)
     middle_s = time.perf_counter()
@@ -59,7 +59,16 @@ def calls_of(
     threads: int | None,
     first_ms: dict[str, float] | None = None,
 ) -> tuple[Calls, int]:
-    """The stages of any bundle, and how many faces are in the frame."""
+    """The stages of any bundle for pictures, and how many faces are in the frame.
+
+    Raises:
+        BundleError: the bundle is for texts.
+    """
+    if bundle.manifest.task == "text":
+        raise BundleError(
+            f"expected a bundle for pictures. {bundle.path} is for task text: time the file in it "
+            "by edgecnn bench --model"
+        )
     if bundle.manifest.task == "images":
         return image_stages(bundle, frame, threads, first_ms), 0
     return stages(bundle, frame, people, threads, first_ms)

@@ -18,6 +18,8 @@ COMMANDS = {
     "autopsy": "autopsy",
     "export": "export",
     "evaluate": "evaluate",
+    "classify": "classify",
+    "features": "features",
     "bench": "bench",
     "inspect": "inspect",
     "networks": "networks",

@@ -96,7 +96,7 @@ def rests_on(module: str, bundle: Bundle, folder: Path, threads: int | None, as_
 @click.option("--end-to-end", is_flag=True,
               help="--lfw, --scenes: what it costs to find and align the faces.")  # fmt: skip
 @click.option("--data", "data_folder", type=click.Path(path_type=Path),
-              help="A folder of pictures for each class.")  # fmt: skip
+              help="A folder of pictures for each class; for a text bundle, a table.")  # fmt: skip
 @click.option("--open-set", "is_open_set", is_flag=True,
               help="Enroll some of PEOPLE; is everybody else unknown?")  # fmt: skip
 @click.option("--enrolled", type=click.IntRange(1), help="--open-set: people enrolled at once.  "
@@ -187,7 +187,7 @@ def command(
         measures: dict[str, Measure] = {
             "--lfw": plain.lfw_end_to_end if end_to_end else plain.lfw,
             "--scenes": plain.scenes_end_to_end if end_to_end else plain.scenes,
-            "--data": plain.images,
+            "--data": plain.texts if opened.manifest.task == "text" else plain.images,
         }
         figures: Figures = {}
         for name, folder in chosen.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,24 +120,45 @@ def images(bundle: Bundle, folder: Path, threads: int | None) -> Figures:
     """A classifier on a folder for each class, in percent."""
     from edgecnn.classify import Classifier
     from edgecnn.data.folders import label_of, list_photos
-    from edgecnn.errors import DataError
     from edgecnn.images import read_image
 
     classify = Classifier(bundle, threads)
     names = list_photos(folder)
-    strange = sorted({label_of(n) for n in names} - set(bundle.entry("classifier").labels))
-    if strange:
+    _refuse_strange({label_of(n) for n in names}, classify.labels, "folders", folder)
+    answers = [(label_of(n), classify(read_image(folder / n))[0]) for n in names]
+    return {**_shares(answers), "pictures": len(answers)}
+
+
+def texts(bundle: Bundle, table: Path, threads: int | None) -> Figures:
+    """A classifier on a table that has the columns of its training, in percent."""
+    from edgecnn.bundle import TEXT_CLASSIFIER
+    from edgecnn.classify import TextClassifier
+    from edgecnn.data.text import texts_and_labels
+
+    classify = TextClassifier(bundle, threads)
+    found, truth = texts_and_labels(table, *bundle.entry(TEXT_CLASSIFIER).facts["columns"])
+    _refuse_strange(set(truth), classify.labels, "labels", table)
+    answers = [(label, classify(text)[0]) for text, label in zip(found, truth, strict=True)]
+    return {**_shares(answers), "texts": len(answers)}
+
+
+def _refuse_strange(names: set[str], labels: Sequence[str], what: str, path: Path) -> None:
+    """Raises DataError where data has classes that the bundle has not."""
+    from edgecnn.errors import DataError
+
+    if strange := sorted(names - set(labels)):
         raise DataError(
-            f"expected folders named after the bundle's classes "
-            f"({', '.join(bundle.entry('classifier').labels)}). {folder} also has: "
-            f"{', '.join(strange)}"
+            f"expected {what} named after the bundle's classes ({', '.join(labels)}). {path} also "
+            f"has: {', '.join(strange)}"
         )
-    answers = [(label_of(n), *classify(read_image(folder / n))) for n in names]
-    given = [(truth, label) for truth, label, _ in answers if label is not None]
+
+
+def _shares(answers: Sequence[tuple[str, str | None]]) -> Figures:
+    """Truth and answer of each, None for unknown, to percentages."""
+    given = [(truth, label) for truth, label in answers if label is not None]
     right = sum(truth == label for truth, label in given)
     return {
         "answered": 100 * len(given) / len(answers),
         "right_of_answered": 100 * right / max(1, len(given)),
         "right_of_all": 100 * right / len(answers),
-        "pictures": len(answers),
     }

@@ -1,4 +1,4 @@
-"""``edgecnn train``: photos in, a run folder out."""
+"""``edgecnn train``: photos or texts in, a run folder out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from edgecnn.cli.options import Named
 from edgecnn.errors import DataError
 
-TASKS = ("images", "embedder", "detector", "faces")
+TASKS = ("images", "text", "embedder", "detector", "faces")
 HEADLINES = 8
 """Figures of ``metrics.json`` that are printed at the end."""
 
@@ -51,8 +51,8 @@ def channels(text: str) -> list[int]:
               "compact 5 to 10, residual and separable 8 to 100.")  # fmt: skip
 @click.option("--width", type=click.FloatRange(0, min_open=True), help="images: times --channels.")
 @click.option("--colour", type=click.Choice(["RGB", "GRAY"]), help="images: of the input.")
-@click.option("--held-out", type=click.FloatRange(0, 0.5, True, True), help="images: the share "
-              "of each class for validation, and as much for the test.  [0.15]")  # fmt: skip
+@click.option("--held-out", type=click.FloatRange(0, 0.5, True, True), help="images, text: the "
+              "share of each class for validation, and as much for the test.  [0.15]")  # fmt: skip
 @click.option("--balance/--no-balance", default=None, help="images: classes equally often.  [on]")
 @click.option("--augment/--no-augment", default=None, help="images: change pictures.  [on]")
 @click.option("--mirror/--no-mirror", default=None, help="images: swap left and right too.  [off]")
@@ -60,6 +60,20 @@ def channels(text: str) -> list[int]:
     "--label-smoothing", type=click.FloatRange(0, 1, max_open=True), help="images. [0.05]"
 )
 @click.option("--skip-broken", is_flag=True, default=None, help="images: leave broken files out.")
+@click.option("--text", help="text: the table's column of texts.  [text]")
+@click.option("--label", help="text: the table's column of labels.  [label]")
+@click.option("--vectors", type=click.Path(path_type=str), help="text: a file of word vectors to "
+              "begin with, a word and its numbers a line.")  # fmt: skip
+@click.option("--dim", type=click.IntRange(1), help="text: numbers of a word.  [64]")
+@click.option("--length", type=click.IntRange(1), help="text: words that count.  [what holds 99 % "
+              "of the texts, at most 64]")  # fmt: skip
+@click.option("--least-count", type=click.IntRange(1), help="text: rarer words are none.  [2]")
+@click.option("--widths", type=channels, metavar="N,N,…", help="text: words that a filter sees.  "
+              "[1,2,3]")  # fmt: skip
+@click.option("--filters", type=click.IntRange(1), help="text: of each width.  [64]")
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="text. [0.5]")
+@click.option("--error-rate", type=click.FloatRange(0, 1), help="text: the share of wrong answers "
+              "among those at or above the threshold.  [0.05]")  # fmt: skip
 @click.option("--teacher", type=click.Path(path_type=str), help="embedder: an ONNX face embedder.")
 @click.option("--start", type=click.Path(path_type=str), help="images, embedder, detector: a run, "
               "or (not images) the .tflite file of one, whose network is trained further.",
@@ -76,6 +90,7 @@ def command(data: Path, task: str, out: Path | None, resume: bool, **options: An
 
     \b
     images    DATA/CLASS/*        a classifier of pictures
+    text      DATA.csv            a classifier of texts; .tsv and .parquet too
     embedder  aligned faces       what tells one face from another
     detector  scenes and boxes    what finds faces
     faces     DATA/PERSON/*       a gallery of people, from your own photos
@@ -89,6 +104,7 @@ def command(data: Path, task: str, out: Path | None, resume: bool, **options: An
       edgecnn train digits --task images --out small --channels 8,16 --epochs 20
       edgecnn train photos --task images --network residual --depth 50 --width 0.5
       edgecnn train more-photos --task images --start run --freeze
+      edgecnn train reviews.csv --task text --out words --vectors glove.txt
       edgecnn train friends --task faces --out friends-run --adapt
     """
     from importlib import import_module

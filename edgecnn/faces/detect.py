@@ -185,8 +185,8 @@ class Detector:
         return made
 
     def _add(self, model: Model, entry: ModelEntry) -> None:
-        levels(tuple(t.shape for t in model.outputs), entry.input.size_wh[0])
-        self._models[entry.input] = model
+        levels(tuple(t.shape for t in model.outputs), entry.picture.size_wh[0])
+        self._models[entry.picture] = model
 
     def __call__(self, frame_bgr: Image) -> list[Detection]:
         """Faces in a ``(H, W, 3)`` uint8 BGR picture, in its pixels, best first."""

@@ -44,7 +44,7 @@ class Embedder:
             )
         self.dimension = shapes[0][1]
         self.mirror = mirror
-        self._model, self._preprocess = model, entry.input
+        self._model, self._preprocess = model, entry.picture
 
     @classmethod
     def of(cls, bundle: Bundle, threads: int | None = None, *, mirror: bool = False) -> Embedder:

@@ -1,7 +1,8 @@
 """Keras networks, one file each, and the one dict that names them.
 
-Every network takes pixels in the range of :func:`edgecnn.images.to_network` and is built from
-layers that the Edge TPU takes: convolutions, batch normalisation, ReLU6, pooling, addition.
+Every network takes pixels, or words as :mod:`edgecnn.text` makes them, in the range of
+:func:`edgecnn.images.to_network` and is built from layers that the Edge TPU takes: convolutions,
+batch normalisation, ReLU6, pooling, addition.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ NETWORKS = {
     "residual": "edgecnn.networks.residual:residual",
     "separable": "edgecnn.networks.separable:separable",
     "dense": "edgecnn.networks.dense:dense",
+    "text": "edgecnn.networks.text:text",
     "embedder": "edgecnn.networks.embedder:embedder",
     "detector": "edgecnn.networks.detector:detector",
 }

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -340,6 +341,21 @@ def picture(pixels: Image, *, order: str = "RGB", side: int = 96) -> bytes:
     times = max(1, -(-side // max(pixels.shape[:2])))
     large = cv2.resize(shown, None, fx=times, fy=times, interpolation=cv2.INTER_NEAREST)
     return bytes(cv2.imencode(".png", large)[1])
+
+
+def written(text: str) -> bytes:
+    """A text, dark on light; what is beyond some lines is left out."""
+    with needs("train", "matplotlib"):
+        from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3.2, 1.6))
+    shown = "\n".join(wrap(text, 44, max_lines=8, placeholder=" …"))
+    plain = shown.replace("$", r"\$")  # which would begin a formula
+    figure.text(0.03, 0.95, plain, va="top", fontsize=8, color=LIGHT["ink"])
+    figure.patch.set_facecolor("white")
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
 
 
 def _panels(

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from edgecnn.errors import MissingExtra, ModelError
 from edgecnn.images import OWN_MEAN, OWN_STD, Floats, Preprocess
 from edgecnn.runtime.intact import read
+from edgecnn.text import TextInput
 
 RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 """Import names of the run times, in the order in which they are tried."""
@@ -107,7 +108,7 @@ class Model:
         path: str | Path,
         threads: int | None = None,
         runtime: str | None = None,
-        preprocess: Preprocess | None = None,
+        preprocess: Preprocess | TextInput | None = None,
     ):
         self.path = Path(path)
         self._means = (preprocess.mean, preprocess.std) if preprocess else (OWN_MEAN, OWN_STD)

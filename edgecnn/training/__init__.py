@@ -13,6 +13,7 @@ from edgecnn.errors import DataError, needs
 
 TASKS = {
     "images": "edgecnn.training.images",
+    "text": "edgecnn.training.text",
     "embedder": "edgecnn.training.embedder",
     "detector": "edgecnn.training.detector",
     "faces": "edgecnn.training.people",

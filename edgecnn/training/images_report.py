@@ -53,9 +53,9 @@ def write_report(
                 "Confusion matrix of the test pictures",
             ),
         ),
-        page.Section("Classes", _classes(labels, metrics, table)),
+        page.Section("Classes", classes_table(labels, metrics)),
         _worst(labels, run.facts["input"]["order"], names, pixels, probabilities, targets),
-        page.Section("Settings", _settings(run)),
+        page.Section("Settings", settings_table(run)),
     ]
     if skipped := run.split["skipped"]:
         sections.insert(
@@ -85,10 +85,13 @@ def _result(run: Run, metrics: Mapping[str, Any], table: npt.NDArray[np.int64]) 
     )
 
 
-def _classes(
-    labels: Sequence[str], metrics: Mapping[str, Any], table: npt.NDArray[np.int64]
-) -> str:
-    rows = []
+def classes_table(labels: Sequence[str], metrics: Mapping[str, Any]) -> str:
+    """How often each class was right, and what it was taken for, as HTML.
+
+    Args:
+        metrics: with ``confusion``, ``counts`` by part and class, and ``per_class``.
+    """
+    table, rows = np.asarray(metrics["confusion"]), []
     for i, label in enumerate(labels):
         wrong = table[i].copy()
         wrong[i] = 0
@@ -134,7 +137,8 @@ def _taken(true: str, answer: str) -> str:
     return true if true == answer else f"{true} → {answer}"
 
 
-def _settings(run: Run) -> str:
+def settings_table(run: Run) -> str:
+    """What a run was trained with, as HTML."""
     settings = run.facts["settings"]
     rows = [(name.replace("_", " "), _plain(value)) for name, value in settings.items()]
     rows += [(name, value) for name, value in run.facts["versions"].items()]

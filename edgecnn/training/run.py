@@ -6,6 +6,7 @@
       run.json         task, settings, seed, versions; labels and input once they are known
       split.json       which sample went where
       history.csv      one line an epoch: stage, epoch, seconds, losses, metrics
+      vocabulary.npz   (text) the words and their vectors
       model.keras      the trained network (not for faces, which trains no network)
       metrics.json     what was measured on held-out data; its presence means the run is complete
       report.html      the same for people
@@ -27,6 +28,7 @@ from edgecnn import __version__, networks
 from edgecnn.errors import DataError, StorageError
 from edgecnn.images import Preprocess
 from edgecnn.storage import storing, whole_file, write_json
+from edgecnn.text import VOCABULARY, TextInput
 
 RUN, SPLIT, HISTORY = "run.json", "split.json", "history.csv"
 MODEL, METRICS, REPORT, CHECKPOINT = "model.keras", "metrics.json", "report.html", "checkpoint.npz"
@@ -110,11 +112,11 @@ class Run:
 
     @property
     def task(self) -> str:
-        """``images``, ``embedder``, ``detector`` or ``faces``."""
+        """``images``, ``text``, ``embedder``, ``detector`` or ``faces``."""
         return str(self.facts["task"])
 
-    def seen_through(self, preprocess: Preprocess) -> Run:
-        """The same run, its pictures prepared for another input."""
+    def seen_through(self, preprocess: Preprocess | TextInput) -> Run:
+        """The same run, its samples prepared for another input."""
         other = copy.copy(self)
         other.facts = {**self.facts, "input": preprocess.to_dict()}
         return other
@@ -162,7 +164,7 @@ class Run:
 
         Only files that a training wrote are removed, and the folder where it is empty then.
         """
-        for name in (RUN, SPLIT, HISTORY, MODEL, REPORT, CHECKPOINT):
+        for name in (RUN, SPLIT, HISTORY, VOCABULARY, MODEL, REPORT, CHECKPOINT):
             (self.path / name).unlink(missing_ok=True)
         if not any(self.path.iterdir()):
             self.path.rmdir()
