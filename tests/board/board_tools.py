@@ -130,8 +130,8 @@ class VirtualBoard:
         return done
 
     def status(self) -> dict[str, Any]:
-        """What ``edgecnn status --json`` tells of it."""
-        told = json.loads(self.edgecnn("status", "--json").stdout)
+        """What ``edgecnn status --json`` tells of it, be it healthy or not."""
+        told = json.loads(self.edgecnn("status", "--json", check=False).stdout)
         return dict(told[self.host])
 
 
