@@ -12,7 +12,6 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,8 @@ columns."""
 
 KIM = 76.1
 """Accuracy, in percent, of CNN-rand on MR in table 2 of Kim 2014."""
+
+MODELS = ("gradient boosting on looks", "logistic regression on 2,000 words")
 
 Words = npt.NDArray[Any]
 Labels = npt.NDArray[np.int64]
@@ -81,42 +82,45 @@ def accuracy(texts: Words, labels: Labels) -> tuple[list[float], int, float]:
 
 def compared(texts: Words, labels: Labels) -> dict[str, tuple[Labels, Labels]]:
     """By model, whether it is right of each row, without and with the network's column."""
+    from sklearn.model_selection import StratifiedKFold
+
+    right = {name: (np.zeros_like(labels), np.zeros_like(labels)) for name in MODELS}
+    outer = StratifiedKFold(OUTER, shuffle=True, random_state=0)
+    for number, (learn, ask) in enumerate(outer.split(texts, labels), 1):
+        found = answers(texts[learn], labels[learn], texts[ask])
+        for name, both in found.items():
+            for result, said in zip(right[name], both, strict=True):
+                result[ask] = said == labels[ask]
+        tell(f"comparison {number}/{OUTER}")
+    return right
+
+
+def answers(texts: Words, labels: Labels, asked: Words) -> dict[str, tuple[Labels, Labels]]:
+    """By model, what it says of new texts, without and with the network's column."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold
 
     from edgecnn.training.features import TextFeatures
 
-    models = ("gradient boosting on looks", "logistic regression on 2,000 words")
-    right = {name: (np.zeros_like(labels), np.zeros_like(labels)) for name in models}
-    outer = StratifiedKFold(OUTER, shuffle=True, random_state=0)
-    for number, (learn, ask) in enumerate(outer.split(texts, labels), 1):
-        features = TextFeatures([0], folds=INNER)
-        new = features.fit_transform(texts[learn, None], labels[learn])
-        asked = features.transform(texts[ask, None])
-        words = TfidfVectorizer(max_features=2000, tokenizer=words_of, token_pattern=None)
-        weights = words.fit_transform(texts[learn]).toarray()
-        made: dict[str, tuple[Callable[[], Any], Any, Any]] = {
-            models[0]: (
-                lambda: HistGradientBoostingClassifier(random_state=0),
-                looks(texts[learn]), looks(texts[ask]),
-            ),
-            models[1]: (
-                lambda: LogisticRegression(max_iter=1000),
-                weights, words.transform(texts[ask]).toarray(),
-            ),
-        }  # fmt: skip
-        for name, (model, known, unknown) in made.items():
-            for result, extra in zip(right[name], (False, True), strict=True):
-                x, z = (
-                    (np.hstack([known, new]), np.hstack([unknown, asked]))
-                    if extra
-                    else (known, unknown)
-                )
-                result[ask] = model().fit(x, labels[learn]).predict(z) == labels[ask]
-        tell(f"comparison {number}/{OUTER}")
-    return right
+    features = TextFeatures([0], folds=INNER)
+    columns = features.fit_transform(texts[:, None], labels), features.transform(asked[:, None])
+    words = TfidfVectorizer(max_features=2000, tokenizer=words_of, token_pattern=None)
+    tables = {
+        MODELS[0]: (looks(texts), looks(asked)),
+        MODELS[1]: (words.fit_transform(texts).toarray(), words.transform(asked).toarray()),
+    }
+    models = {
+        MODELS[0]: lambda: HistGradientBoostingClassifier(random_state=0),
+        MODELS[1]: lambda: LogisticRegression(max_iter=1000),
+    }
+    found = {}
+    for name, table in tables.items():
+        wide = tuple(np.hstack(both) for both in zip(table, columns, strict=True))
+        found[name] = tuple(
+            models[name]().fit(known, labels).predict(unknown) for known, unknown in (table, wide)
+        )
+    return found
 
 
 def mcnemar(without: Labels, with_: Labels) -> float:
