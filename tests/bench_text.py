@@ -151,7 +151,7 @@ def comparison_lines(right: dict[str, tuple[Labels, Labels]]) -> list[str]:
     return [
         f"What the new column adds, of {OUTER} folds, in each of which {INNER} make the column:",
         "",
-        "| model | without | with the column | chance that it adds nothing |",
+        "| model | without | with the column | chance (McNemar) that it adds nothing |",
         "| --- | ---: | ---: | ---: |",
         *rows,
     ]
