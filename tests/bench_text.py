@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import math
 import os
-import platform
 import re
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +28,8 @@ columns."""
 
 KIM = 76.1
 """Accuracy, in percent, of CNN-rand on MR in table 2 of Kim 2014."""
+
+MODELS = ("gradient boosting on looks", "logistic regression on 2,000 words")
 
 Words = npt.NDArray[Any]
 Labels = npt.NDArray[np.int64]
@@ -63,60 +62,61 @@ def tell(text: str) -> None:
     print(text, flush=True)
 
 
-def accuracy(texts: Words, labels: Labels) -> tuple[list[float], int, float]:
-    """Shares right of each of :data:`FOLDS` folds by a network that learnt from the others, bytes
-    of its last table and weights, and seconds a fold."""
+def accuracy(texts: Words, labels: Labels) -> tuple[list[float], int]:
+    """Shares right of each of :data:`FOLDS` folds by a network that learnt from the others, and
+    bytes of the last table and weights."""
     from edgecnn.training.features import TextFeatures, learn_folds
 
-    begun = time.monotonic()
     settings = TextFeatures().get_params()
     folds = learn_folds(list(texts), labels, 2, FOLDS, settings, lambda k, of: tell(f"{k}/{of}"))
-    seconds = (time.monotonic() - begun) / FOLDS
     found = folds.probabilities(list(texts)).argmax(axis=1) == labels
     where = np.array([folds.fold_of(text) for text in texts])
     last = folds.networks[-1]
     size = last.vocabulary.table.nbytes + last.network.count_params()
-    return [float(found[where == k].mean()) for k in range(FOLDS)], size, seconds
+    return [float(found[where == k].mean()) for k in range(FOLDS)], size
 
 
 def compared(texts: Words, labels: Labels) -> dict[str, tuple[Labels, Labels]]:
     """By model, whether it is right of each row, without and with the network's column."""
+    from sklearn.model_selection import StratifiedKFold
+
+    right = {name: (np.zeros_like(labels), np.zeros_like(labels)) for name in MODELS}
+    outer = StratifiedKFold(OUTER, shuffle=True, random_state=0)
+    for number, (learn, ask) in enumerate(outer.split(texts, labels), 1):
+        found = answers(texts[learn], labels[learn], texts[ask])
+        for name, both in found.items():
+            for result, said in zip(right[name], both, strict=True):
+                result[ask] = said == labels[ask]
+        tell(f"comparison {number}/{OUTER}")
+    return right
+
+
+def answers(texts: Words, labels: Labels, asked: Words) -> dict[str, tuple[Labels, Labels]]:
+    """By model, what it says of new texts, without and with the network's column."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold
 
     from edgecnn.training.features import TextFeatures
 
-    models = ("gradient boosting on looks", "logistic regression on 2,000 words")
-    right = {name: (np.zeros_like(labels), np.zeros_like(labels)) for name in models}
-    outer = StratifiedKFold(OUTER, shuffle=True, random_state=0)
-    for number, (learn, ask) in enumerate(outer.split(texts, labels), 1):
-        features = TextFeatures([0], folds=INNER)
-        new = features.fit_transform(texts[learn, None], labels[learn])
-        asked = features.transform(texts[ask, None])
-        words = TfidfVectorizer(max_features=2000, tokenizer=words_of, token_pattern=None)
-        weights = words.fit_transform(texts[learn]).toarray()
-        made: dict[str, tuple[Callable[[], Any], Any, Any]] = {
-            models[0]: (
-                lambda: HistGradientBoostingClassifier(random_state=0),
-                looks(texts[learn]), looks(texts[ask]),
-            ),
-            models[1]: (
-                lambda: LogisticRegression(max_iter=1000),
-                weights, words.transform(texts[ask]).toarray(),
-            ),
-        }  # fmt: skip
-        for name, (model, known, unknown) in made.items():
-            for result, extra in zip(right[name], (False, True), strict=True):
-                x, z = (
-                    (np.hstack([known, new]), np.hstack([unknown, asked]))
-                    if extra
-                    else (known, unknown)
-                )
-                result[ask] = model().fit(x, labels[learn]).predict(z) == labels[ask]
-        tell(f"comparison {number}/{OUTER}")
-    return right
+    features = TextFeatures([0], folds=INNER)
+    columns = features.fit_transform(texts[:, None], labels), features.transform(asked[:, None])
+    words = TfidfVectorizer(max_features=2000, tokenizer=words_of, token_pattern=None)
+    tables = {
+        MODELS[0]: (looks(texts), looks(asked)),
+        MODELS[1]: (words.fit_transform(texts).toarray(), words.transform(asked).toarray()),
+    }
+    models = {
+        MODELS[0]: lambda: HistGradientBoostingClassifier(random_state=0),
+        MODELS[1]: lambda: LogisticRegression(max_iter=1000),
+    }
+    found = {}
+    for name, table in tables.items():
+        wide = tuple(np.hstack(both) for both in zip(table, columns, strict=True))
+        found[name] = tuple(
+            models[name]().fit(known, labels).predict(unknown) for known, unknown in (table, wide)
+        )
+    return found
 
 
 def mcnemar(without: Labels, with_: Labels) -> float:
@@ -130,8 +130,17 @@ def mcnemar(without: Labels, with_: Labels) -> float:
     return math.erfc(z / math.sqrt(2))
 
 
-def report(folds: list[float], size: int, seconds: float, right: Any) -> list[str]:
+def accuracy_lines(folds: list[float], size: int) -> list[str]:
     mean, spread = 100 * float(np.mean(folds)), 100 * float(np.std(folds))
+    return [
+        f"Ten folds, vectors learnt from nothing but the other folds: **{mean:.2f} %** (standard",
+        f"deviation of a fold {spread:.2f}); Kim's CNN-rand has {KIM} %. By fold:",
+        ", ".join(f"{100 * f:.1f}" for f in folds)
+        + f". {size:,} bytes in int8, words and network.",
+    ]
+
+
+def comparison_lines(right: dict[str, tuple[Labels, Labels]]) -> list[str]:
     rows = []
     for name, (without, with_) in right.items():
         chance = mcnemar(without, with_)
@@ -140,32 +149,28 @@ def report(folds: list[float], size: int, seconds: float, right: Any) -> list[st
             f"| {name} | {100 * without.mean():.2f} % | {100 * with_.mean():.2f} % | {said} |"
         )
     return [
-        f"Ten folds, embeddings learnt from nothing but the other folds: **{mean:.2f} %** "
-        f"(standard deviation of a fold {spread:.2f}); Kim's CNN-rand has {KIM} %. By fold: "
-        + ", ".join(f"{100 * f:.1f}" for f in folds) + f". {size:,} bytes in int8, words and "
-        f"network; {seconds:.0f} s a fold on {platform.machine()}, busy with other things.",
+        f"What the new column adds, of {OUTER} folds, in each of which {INNER} make the column:",
         "",
-        f"What the new column adds ({OUTER} folds; in each, {INNER} inner folds make the column):",
-        "",
-        "| model | without | with the column | chance that it adds nothing |",
+        "| model | without | with the column | chance (McNemar) that it adds nothing |",
         "| --- | ---: | ---: | ---: |",
         *rows,
-    ]  # fmt: skip
+    ]
 
 
-def write(lines: list[str]) -> None:
-    """Put the tables between their marks in the page."""
-    begin, end = "<!-- measured by make bench-text -->\n", "<!-- end -->"
+def write(what: str, lines: list[str]) -> None:
+    """Put what was measured between its marks in the page."""
+    begin, end = f"<!-- {what}: make bench-text -->\n", "<!-- end -->"
     before, _, rest = PAGE.read_text("utf-8").partition(begin)
-    PAGE.write_text(f"{before}{begin}\n" + "\n".join(lines) + f"\n\n{end}{rest.partition(end)[2]}")
+    text = "\n".join(["", *lines, "", ""])
+    PAGE.write_text(f"{before}{begin}{text}{end}{rest.partition(end)[2]}", "utf-8")
+    tell(text)
 
 
 def main() -> int:
     training.start_keras()
     texts, labels = reviews()
-    lines = report(*accuracy(texts, labels), compared(texts, labels))
-    tell("\n".join(lines))
-    write(lines)
+    write("accuracy", accuracy_lines(*accuracy(texts, labels)))
+    write("comparison", comparison_lines(compared(texts, labels)))
     return 0
 
 
