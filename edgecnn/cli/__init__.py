@@ -22,6 +22,7 @@ COMMANDS = {
     "inspect": "inspect",
     "networks": "networks",
     "compare": "compare",
+    "search": "search",
     "robustness": "robustness",
     "preflight": "preflight",
     "compile": "compile",
