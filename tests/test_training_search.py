@@ -35,7 +35,7 @@ from edgecnn.report.latency import Latencies, Latency, Rates
 from edgecnn.storage import sha256_of
 from edgecnn.training import search
 from edgecnn.training.search_plan import Candidate, Plan, Trial, best, front
-from edgecnn.training.search_storage import open_storage
+from edgecnn.training.search_storage import here, open_storage
 
 KNOWN = Latencies("raspberry-pi-4", Rates(6.0, 6.0, 5.0, 4.0), "predicted")
 ROOT = Path(__file__).resolve().parent.parent
@@ -227,22 +227,28 @@ from pathlib import Path
 sys.path.insert(0, {root!r})
 from edgecnn.training import search
 from test_training_search import KNOWN, Latency, Plan, ms
+{where}
 def forever(*args, **kwargs):
     Path({mark!r}).touch()
     time.sleep(600)
     yield
 search.fold_by_fold = forever
 search.Search._latency = lambda self, one: Latency(ms(one), "predicted")
-search.Search(Plan({data!r}, KNOWN, 0.5, {storage!r}, trials=6, folds=2, epochs=1)).run()
+plan = Plan({data!r}, KNOWN, 0.5, {storage!r}, trials=6, folds=2, epochs=1)
+search.Search(plan, heartbeat_s=1).run()
 """
 
 
+@pytest.mark.parametrize("where", [here(), {"host": "another machine", "pid": 1}],
+                         ids=["this machine", "another"])  # fmt: skip
 def test_what_a_killed_process_was_at_is_taken_over(
-    plan: Plan, folds: Folds, tmp_path: Path
+    where: dict[str, Any], plan: Plan, folds: Folds, tmp_path: Path
 ) -> None:
     mark = tmp_path / "at-it"
+    mine = where == here()
+    told = "" if mine else f"search.here = lambda: {where!r}"
     code = VICTIM.format(root=str(ROOT / "tests"), mark=str(mark), data=plan.data,
-                         storage=plan.storage)  # fmt: skip
+                         storage=plan.storage, where=told)  # fmt: skip
     victim = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     try:
         until = time.monotonic() + 240
@@ -256,23 +262,27 @@ def test_what_a_killed_process_was_at_is_taken_over(
     finally:
         os.kill(victim.pid, signal.SIGKILL)
         victim.wait()
-    again = search.Search(plan)
-    again.run()
-    assert len(again.trials()) == 6
+    again = search.Search(plan, heartbeat_s=1)
+    until = time.monotonic() + 60
+    while ("compact", 7, 1.0) not in folds.asked and time.monotonic() < until:
+        again.plan = replace(plan, trials=len(again._begun()) + 1)
+        again.run()
+        time.sleep(0.0 if mine else 1.0)
     assert ("compact", 7, 1.0) in folds.asked, "the victim's"
+    assert len(set(folds.asked)) == len(folds.asked)
 
 
 @pytest.mark.slow
 def test_two_processes_train_in_one_storage(photos: Path, tmp_path: Path, edgecnn: Any) -> None:
     out = tmp_path / "found"
-    command = ["search", photos, "--for", "raspberry-pi-4", "--budget", "0.2ms", "--trials", "3",
+    command = ["search", photos, "--for", "raspberry-pi-4", "--budget", "0.2ms", "--trials", "2",
                "--folds", "2", "--epochs", "1", "--networks", "compact", "--jobs", "2",
                "--out", out]  # fmt: skip
     code, said, complained = edgecnn(*command)
     assert code == 0, complained
     found = json.loads((out / "search.json").read_text())
     tried = [json.dumps(t["candidate"]) for t in found["trials"]]
-    assert 3 <= len(tried) <= 4 and len(set(tried)) == len(tried), "one more at the most"
+    assert 2 <= len(tried) <= 3 and len(set(tried)) == len(tried), "one more at the most"
     assert found["latencies"]["how"] == found["best"]["latency"]["how"] == "predicted"
     assert 0 < max(t["latency"]["ms"] for t in found["trials"]) <= 0.2
     page = (out / "report.html").read_text()
