@@ -103,8 +103,7 @@ def bench_table(board: dict[str, Any], runs: int) -> None:
         hosts = choose([board["on"]], board["inventory"], board["identity"])
         if len(hosts) != 1:
             raise click.UsageError(f"--on takes one board; {board['on']} names {len(hosts)}")
-        facts: dict[str, Any] = {"host": hosts[0].name}
-        time = time_of(hosts[0], runs)
+        facts, time = {}, time_of(hosts[0], runs)
     else:
         facts, time = {"machine": machine()}, latency.here(runs)
     rows = latency.measure(time, _note)

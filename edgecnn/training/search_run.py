@@ -24,7 +24,7 @@ def search(
 
     Args:
         jobs: processes that train at once; they share the processors evenly.
-        note: takes a line for each network, unless several processes print theirs.
+        note: takes a line for each network; several processes print theirs to stderr.
 
     Raises:
         DataError, StorageError: as :class:`edgecnn.training.search.Search`.
@@ -41,7 +41,8 @@ def search(
     told = os.environ.get(THREADS)
     os.environ[THREADS] = told or str(max(1, (os.cpu_count() or 1) // jobs))
     try:
-        workers = [context.Process(target=_work, args=(plan, k)) for k in range(jobs)]
+        # Daemons end with this process; what they were at is taken up by the next.
+        workers = [context.Process(target=_work, args=(plan, k), daemon=True) for k in range(jobs)]
         for worker in workers:
             worker.start()
         for worker in workers:
@@ -62,7 +63,7 @@ def _work(plan: Plan, worker: int) -> None:
     from edgecnn.training.search import Search
 
     try:
-        Search(plan, worker=worker).run(lambda line: print(line, flush=True))
+        Search(plan, worker=worker).run(lambda line: print(line, file=sys.stderr, flush=True))
     except KeyboardInterrupt:
         pass  # the one that started this says so
     except EdgeCNNError as e:
