@@ -12,12 +12,12 @@ import json
 import shlex
 import subprocess
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from devices.hosts import Host
-from edgecnn.bundle import MANIFEST, Bundle
+from edgecnn.bundle import ASSETS, MANIFEST, Bundle
 from edgecnn.errors import DataError, DeployError
 from edgecnn.report.board_results import check
 from edgecnn.runtime import edgetpu
@@ -39,7 +39,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 129' HUP INT TERM
 tar -x -C "$work" || exit 1
-cd "$work" && {python} -m edgecnn bench "$work/bundle" --threads-each {options} --json
+cd "$work" && {python} -m edgecnn bench {arguments} --json
 """
 
 
@@ -69,16 +69,53 @@ def on_board(
         BundleError: there is no such bundle here.
         DeployError: the board is not reached, has no release, or does not come to an end.
     """
-    bundle, python = Bundle(path), python or PYTHON
-    options = shlex.join(["--people", str(people), "--runs", str(runs), "--soak-s", f"{soak_s:g}"])
-    script = REMOTE.format(python=shlex.quote(python), absent=ABSENT, options=options)
+    bundle = Bundle(path)
     note(f"measuring on {host.name}: {soak_s / 60:.1f} minutes of soak, and a few before it")
+    options = ["--people", str(people), "--runs", str(runs), "--soak-s", f"{soak_s:g}"]
+    arguments = ["bundle", "--threads-each", *options]
+    return _measured(host, packed(bundle), arguments, LIMIT_S + soak_s, path, python, check)
+
+
+def time_of(
+    host: Host, runs: int, python: str | None = None
+) -> Callable[[list[Path]], dict[str, float]]:
+    """What times ``.tflite`` files on a board, one thread: the median of each in milliseconds, by
+    the file's name.
+
+    Raises:
+        DeployError: as :func:`on_board`, when it is called.
+    """
+
+    def time(files: list[Path]) -> dict[str, float]:
+        sent = _tar({file.name: file for file in files})
+        models = [word for file in files for word in ("--model", file.name)]
+        options = ["--runs", str(runs), "--threads", "1", *models]
+        took: dict[str, float] = {}
+
+        def accept(found: Any, name: str) -> None:
+            try:
+                took.update({f.name: float(found["invokes"][f.name]["p50_ms"]) for f in files})
+            except (KeyError, TypeError) as e:
+                raise DataError(f"expected times of {len(files)} models in {name}") from e
+
+        _measured(host, sent, options, LIMIT_S, ASSETS, python, accept)
+        return took
+
+    return time
+
+
+def _measured(
+    host: Host, sent: bytes, arguments: list[str], limit_s: float, path: Path, python: str | None,
+    accept: Callable[[Any, str], None],
+) -> dict[str, Any]:  # fmt: skip
+    """What ``edgecnn bench`` with these arguments says on the board, beside the files of a tar."""
+    python = python or PYTHON
+    script = REMOTE.format(
+        python=shlex.quote(python), absent=ABSENT, arguments=shlex.join(arguments)
+    )
     try:
         done = subprocess.run(
-            ["ssh", *OPTIONS, *host.ssh, script],
-            input=packed(bundle),
-            capture_output=True,
-            timeout=LIMIT_S + soak_s,
+            ["ssh", *OPTIONS, *host.ssh, script], input=sent, capture_output=True, timeout=limit_s
         )
     except FileNotFoundError:
         raise DeployError(
@@ -105,7 +142,7 @@ def on_board(
         raise DeployError(f"{host.name} could not measure: {said.removeprefix('edgecnn: ')}")
     try:
         result: dict[str, Any] = json.loads(done.stdout)
-        check(result, f"the answer of {host.name}")
+        accept(result, f"the answer of {host.name}")
     except (ValueError, DataError) as e:
         raise DeployError(
             f"expected a result from {host.name}. Received something else ({e}): deploy this "
@@ -122,8 +159,12 @@ def packed(bundle: Bundle) -> bytes:
         twin = edgetpu.compiled(bundle.path, entry.file)
         if twin is not None and twin.name not in names:
             names.append(twin.name)
+    return _tar({f"bundle/{name}": bundle.path / name for name in names})
+
+
+def _tar(files: Mapping[str, Path]) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
-        for name in names:
-            tar.add(bundle.path / name, f"bundle/{name}")
+        for name, path in files.items():
+            tar.add(path, name)
     return out.getvalue()

@@ -15,6 +15,26 @@ class Trap:
 
 
 @dataclass(frozen=True)
+class Speed:
+    """How fast one core is with int8 networks, by published facts.
+
+    Attributes:
+        clock_ghz: of the slowest version sold.
+        macs_a_cycle: multiply-accumulates of bytes a cycle, at the most: 8 by SMLAL (one a cycle),
+            32 by SDOT (two a cycle).
+        share: of that which XNNPACK's kernels get, see :mod:`devices.latency`.
+        copy_gb_s: 10⁹ bytes that one core copies a second; as many are read and as many written.
+        sources: where these facts stand.
+    """
+
+    clock_ghz: float
+    macs_a_cycle: int
+    share: float
+    copy_gb_s: float
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Board:
     """The facts of one board.
 
@@ -42,6 +62,7 @@ class Board:
             there is none.
         traps: what goes wrong there, and what to do.
         sources: where these facts stand.
+        speed: of a core; None where it depends on the host, or nothing is published.
     """
 
     name: str
@@ -63,6 +84,7 @@ class Board:
     compatible: str
     traps: tuple[Trap, ...]
     sources: tuple[str, ...]
+    speed: Speed | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +147,12 @@ CORE_MANUALS = (
     "Arm's technical reference manuals of the cores: SDOT and UDOT come with ARMv8.2 (Cortex-A76), "
     "not with ARMv8.0 (Cortex-A35, A53, A72)"
 )
+
+SMLAL_A53 = "LLVM, AArch64SchedA53.td: one pipeline multiplies, an instruction a cycle"
+SMLAL_A72 = "Arm, Cortex-A72 Software Optimization Guide: ASIMD multiply accumulate long, 1 a cycle"
+SDOT_A76 = "Arm, Cortex-A76 Software Optimization Guide: ASIMD dot product, 2 a cycle"
+XNNPACK = "XNNPACK, README.md of 2022: INT8 MobileNets on a Raspberry Pi 3 B+ and 4"
+SBC_BENCH = "https://github.com/ThomasKaiser/sbc-bench/blob/master/Results.md"
 
 THIRTY_TWO_BIT = (
     "a 32-bit system has no ai-edge-litert: install the 64-bit one, or stay with "

@@ -27,4 +27,11 @@ BOARD = b.Board(
         "Linux, arch/arm64/boot/dts/freescale/imx8mq-phanbell.dts",
         b.CORE_MANUALS,
     ),
+    speed=b.Speed(
+        clock_ghz=1.5,
+        macs_a_cycle=8,
+        share=0.28,
+        copy_gb_s=2.23,
+        sources=(b.SMLAL_A53, b.XNNPACK, b.SBC_BENCH + " (memcpy: HummingBoard Pulse i.MX8M Quad)"),
+    ),
 )

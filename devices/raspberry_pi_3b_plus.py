@@ -33,4 +33,11 @@ BOARD = b.Board(
         b.CORE_MANUALS,
         b.LITERT_WHEELS,
     ),
+    speed=b.Speed(
+        clock_ghz=1.4,
+        macs_a_cycle=8,
+        share=0.28,
+        copy_gb_s=1.13,
+        sources=(b.SMLAL_A53, b.XNNPACK, b.SBC_BENCH + " (memcpy: Raspberry Pi 3 B+, normal)"),
+    ),
 )

@@ -28,4 +28,15 @@ BOARD = b.Board(
         b.CORE_MANUALS,
         b.LITERT_WHEELS,
     ),
+    speed=b.Speed(
+        clock_ghz=1.5,
+        macs_a_cycle=8,
+        share=0.48,
+        copy_gb_s=2.55,
+        sources=(
+            b.SMLAL_A72,
+            b.XNNPACK,
+            b.SBC_BENCH + " (memcpy: Raspberry Pi 4 B, 1500 MHz, 5.10)",
+        ),
+    ),
 )

@@ -34,4 +34,14 @@ BOARD = b.Board(
         b.CORE_MANUALS,
         b.LITERT_WHEELS,
     ),
+    speed=b.Speed(
+        clock_ghz=2.4,
+        macs_a_cycle=32,
+        share=0.48,
+        copy_gb_s=5.6,
+        sources=(
+            b.SDOT_A76,
+            "https://github.com/geerlingguy/sbc-reviews/issues/60 (C copy; same chip)",
+        ),
+    ),
 )

@@ -122,3 +122,16 @@ def test_a_result_over_ssh_is_printed_and_written(
     assert "Use 2 threads" in capsys.readouterr().out
     args = (ssh / "args").read_text()
     assert "--soak-s 300" in args and "--threads-each" in args, "five minutes where not told else"
+
+
+def test_models_are_timed_on_the_board(ssh: Path) -> None:
+    files = [Path(__file__).parent / name for name in ("tiny.tflite", "tiny-float.tflite")]
+    took = bench.time_of(HOST, 2, sys.executable)(files)
+    assert set(took) == {file.name for file in files} and min(took.values()) > 0
+    assert list(ssh.iterdir()) == [], "what was sent is gone again"
+
+
+def test_an_answer_without_the_times_is_refused(ssh: Path, tmp_path: Path) -> None:
+    python = says(tmp_path / "python", '{"invokes": {}}')
+    with pytest.raises(DeployError, match="expected times of 1 models"):
+        bench.time_of(HOST, 2, python)([Path(__file__).parent / "tiny.tflite"])

@@ -44,7 +44,8 @@ it, inside a function."""
 BOARD_EXTRAS = {"cryptography", "paho", "prometheus_client"}
 """What a board may have besides; imported where it is used, never before."""
 TRAINING_PACKAGES = (
-    "tensorflow", "keras", "jax", "matplotlib", "sklearn", "skimage", "rich", "onnx", "onnxruntime"
+    "tensorflow", "keras", "jax", "matplotlib", "sklearn", "skimage", "rich", "onnx",
+    "onnxruntime", "optuna", "scipy",
 )  # fmt: skip
 
 

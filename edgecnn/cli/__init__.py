@@ -24,6 +24,7 @@ COMMANDS = {
     "inspect": "inspect",
     "networks": "networks",
     "compare": "compare",
+    "search": "search",
     "robustness": "robustness",
     "preflight": "preflight",
     "compile": "compile",

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecnn.cli.bench_board import bench_board, board_options, draw, is_wanted
+from edgecnn.cli.bench_board import (
+    bench_board,
+    bench_table,
+    board_options,
+    draw,
+    is_wanted,
+)
 from edgecnn.cli.options import json_option, threads_option
 
 if TYPE_CHECKING:
@@ -76,6 +82,7 @@ def command(
       edgecnn bench --threads-each --soak-s 10
       edgecnn bench my-bundle --on pi@192.168.1.20 --out docs/boards/my-pi-5.json
       edgecnn bench --plot docs/boards
+      edgecnn bench --table raspberry-pi-4 --on pi@192.168.1.20 --out tables/pi-4.json
     """
     from edgecnn.bundle import ASSETS, Bundle
 
@@ -86,6 +93,14 @@ def command(
         return
     if board["plot"]:
         draw(board["plot"])
+        return
+    if board["table"]:
+        if bundle or options["models"] or options["threads"] or as_json:
+            raise click.UsageError(
+                "--table builds its own models, one thread, and writes a file: leave BUNDLE, "
+                "--model, --threads and --json out"
+            )
+        bench_table(board, options["runs"])
         return
     if is_wanted(board):
         if options.pop("models") or options.pop("threads"):

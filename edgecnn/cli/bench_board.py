@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edgecnn.cli.options import gathered
+from edgecnn.cli.options import Named, gathered
 
 BOARD_SOAK_S = 300.0
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -39,6 +39,12 @@ board_options = gathered(
             "--inventory", type=_FILE, envvar="EDGECNN_INVENTORY", help="HOST is of this file."
         ),
         "out": click.option("--out", type=_FILE, help="Also write the result to this .json."),
+        "table": click.option(
+            "--table",
+            type=Named("board", "devices", "HOSTS"),
+            help="Time networks of all kinds and sizes, untrained, one thread: the table of "
+            "latencies of such a board, for edgecnn search and networks. Here, or --on one.",
+        ),
         "plot": click.option(
             "--plot",
             type=_FOLDER,
@@ -80,6 +86,38 @@ def bench_board(bundle: Path, board: dict[str, Any], as_json: bool, **measured: 
         click.echo(json.dumps(found, indent=2))
     else:
         show(found)
+
+
+def bench_table(board: dict[str, Any], runs: int) -> None:
+    """Measure a table of latencies, here or over ssh, and write it."""
+    from converters import latency
+    from edgecnn.camera.machine import machine
+    from edgecnn.report.latency import agreement, left_out, write_table
+
+    if not board["out"]:
+        raise click.UsageError(f"say where the table goes: --out tables/{board['table']}.json")
+    if board["on"]:
+        from devices.bench import time_of
+        from devices.hosts import choose
+
+        hosts = choose([board["on"]], board["inventory"], board["identity"])
+        if len(hosts) != 1:
+            raise click.UsageError(f"--on takes one board; {board['on']} names {len(hosts)}")
+        facts, time = {}, time_of(hosts[0], runs)
+    else:
+        facts, time = {"machine": machine()}, latency.here(runs)
+    rows = latency.measure(time, _note)
+    write_table(board["out"], board["table"], {**facts, "threads": 1, "runs": runs}, rows)
+    names, measured, predicted = zip(*left_out(rows), strict=True)
+    click.echo(f"{'network':<40}{'ms':>10}{'fitted to the others':>22}")
+    for name, ms, guess in zip(names, measured, predicted, strict=True):
+        click.echo(f"{name:<40}{ms:>10.3f}{guess:>22.3f}")
+    held = agreement(measured, predicted)
+    click.echo(
+        f"rank correlation {held['rank_correlation']:.3f}, median ratio "
+        f"{held['median_ratio']:.2f}, worst {held['worst']:.2f} times"
+    )
+    click.echo(f"the table is in {board['out']}")
 
 
 def show(found: dict[str, Any]) -> None:

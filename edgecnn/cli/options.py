@@ -116,6 +116,13 @@ threads_option = click.option(
     help="Threads of the models.  [default: one a processor, at most 4]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    envvar="EDGECNN_RESULTS",
+    show_envvar=True,
+    help="Tables of latencies, by edgecnn bench --table; a board without one is predicted.",
+)
 strangers_option = click.option(
     "--strangers",
     type=Rate(),

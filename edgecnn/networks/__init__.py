@@ -30,6 +30,14 @@ CLASSIFIERS = ("compact", "residual", "separable", "dense")
 """Those of a picture's class, built with ``input_shape`` and ``classes``; the first unless told
 otherwise."""
 
+DEPTHS: dict[str, tuple[int | None, ...]] = {
+    "compact": (5, 7, 10),
+    "residual": (30, 50, 100),
+    "separable": (30, 50, 100),
+    "dense": (None,),
+}
+"""Weight layers of each that is listed and timed; None where it has no such option."""
+
 
 def build(name: str, **options: Any) -> Any:
     """Build the network ``name``, untrained; an option that is None counts as not given.

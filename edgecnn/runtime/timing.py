@@ -35,6 +35,13 @@ def interleave(
     contenders: Mapping[str, Callable[[], object]], runs: int = 100, warmup: int = 5
 ) -> dict[str, Summary]:
     """Time each contender ``runs`` times in turn, so that a noisy machine treats all alike."""
+    return {name: summarise(ms) for name, ms in turns(contenders, runs, warmup).items()}
+
+
+def turns(
+    contenders: Mapping[str, Callable[[], object]], runs: int = 100, warmup: int = 5
+) -> dict[str, list[float]]:
+    """As :func:`interleave`, each turn in milliseconds."""
     for _ in range(warmup):
         for call in contenders.values():
             call()
@@ -44,7 +51,7 @@ def interleave(
             start = time.perf_counter()
             call()
             took[name].append((time.perf_counter() - start) * 1e3)
-    return {name: summarise(ms) for name, ms in took.items()}
+    return took
 
 
 @dataclass(frozen=True)

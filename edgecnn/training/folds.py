@@ -3,7 +3,7 @@ the others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -58,14 +58,34 @@ def out_of_fold(
     Raises:
         DataError: a class has fewer members than there are folds.
     """
-    where = folds_of(targets, folds, seed)
     found = np.zeros((len(targets), classes), np.float32)
+    for rows, probabilities in fold_by_fold(
+        pixels, targets, classes, folds=folds, epochs=epochs, seed=seed, progress=progress
+    ):
+        found[rows] = probabilities
+    return found
+
+
+def fold_by_fold(
+    pixels: Image, targets: Labels, classes: int, *, folds: int = FOLDS, epochs: int = EPOCHS,
+    seed: int = 0, progress: Ask | None = None, network: str = "compact", **options: Any,
+) -> Iterator[tuple[Labels, Floats]]:  # fmt: skip
+    """The rows of each fold in turn, and what the network trained on all others says of them.
+
+    Args:
+        network: one of :data:`edgecnn.networks.CLASSIFIERS`; ``options`` are its own.
+
+    Raises:
+        DataError: a class has fewer members than there are folds, or the network has no such
+            option.
+    """
+    where = folds_of(targets, folds, seed)
     settings: dict[str, Any] = {"seed": seed, "batch_size": BATCH, "balance": True,
                                 "augment": True, "mirror": False}  # fmt: skip
     for fold in range(folds):
-        learnt, asked = where != fold, where == fold
+        learnt, asked = where != fold, np.flatnonzero(where == fold)
         keras.utils.set_random_seed(seed + fold)
-        model = build("compact", input_shape=pixels.shape[1:], classes=classes)
+        model = build(network, input_shape=pixels.shape[1:], classes=classes, **options)
         batches = Batches(pixels[learnt], targets[learnt], classes, settings)
         schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * len(batches))
         model.compile(
@@ -78,8 +98,7 @@ def out_of_fold(
             if progress:
                 progress(fold * epochs + epoch + 1, folds * epochs)
         logits = model.predict(to_network(pixels[asked]), batch_size=256, verbose=0)
-        found[asked] = softmax(np.asarray(logits))
-    return found
+        yield asked, softmax(np.asarray(logits))
 
 
 def doubtful(probabilities: Floats, targets: Labels) -> Labels:

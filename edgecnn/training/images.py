@@ -173,7 +173,7 @@ def _point(logits: Floats, targets: Labels) -> dict[str, Any]:
 
 def _train(run: Run, names: list[str], progress: Progress | None) -> Run:
     settings = run.facts["settings"]
-    photos, preprocess = _read(settings, names, progress)
+    photos, preprocess = read(settings, names, progress)
     labels = sorted({label_of(name) for name in photos.names})
     if lost := sorted({label_of(name) for name in names} - set(labels)):
         raise DataError(f"{lost[0]} has no picture that can be read: add some or remove the folder")
@@ -221,9 +221,17 @@ def _train(run: Run, names: list[str], progress: Progress | None) -> Run:
     return run
 
 
-def _read(
-    settings: Mapping[str, Any], names: list[str], progress: Progress | None
+def read(
+    settings: Mapping[str, Any], names: list[str], progress: Progress | None = None
 ) -> tuple[Photos, Preprocess]:
+    """The pictures as a training with these settings sees them.
+
+    Args:
+        settings: :data:`DEFAULTS`, with ``data``. ``names``: of :func:`list_photos`.
+
+    Raises:
+        DataError: a picture is broken or stands in two classes, and ``skip_broken`` is false.
+    """
     told = settings["size"]
     size_wh = (told, told) if isinstance(told, int) else told and (int(told[0]), int(told[1]))
     if settings["start"]:
