@@ -60,6 +60,8 @@ def channels(text: str) -> list[int]:
     "--label-smoothing", type=click.FloatRange(0, 1, max_open=True), help="images. [0.05]"
 )
 @click.option("--skip-broken", is_flag=True, default=None, help="images: leave broken files out.")
+@click.option("--stream/--no-stream", default=None, help="images: keep pixels on the disk of "
+              "--out.  [where they are too many for memory]")  # fmt: skip
 @click.option("--teacher", type=click.Path(path_type=str), help="embedder: an ONNX face embedder.")
 @click.option("--start", type=click.Path(path_type=str), help="images, embedder, detector: a run, "
               "or (not images) the .tflite file of one, whose network is trained further.",

@@ -28,26 +28,34 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     ``batches[i]`` is ``(B, H, W, C)`` float32 and one-hot targets ``(B, classes)`` float32. With
     ``balance`` every class comes equally often, however few pictures it has.
 
+    Args:
+        pixels: ``(N, H, W, C)`` uint8, in memory or on a disk. ``targets``: ``(N,)`` class numbers.
+        rows: which of these take part; all unless told.
+
     Attributes:
         epoch: set before each epoch, so that a resumed one sees what it would have seen.
     """
 
-    def __init__(self, pixels: Image, targets: Labels, classes: int, settings: Mapping[str, Any]):
+    def __init__(
+        self, pixels: Image, targets: Labels, classes: int, settings: Mapping[str, Any],
+        rows: Labels | None = None,
+    ):  # fmt: skip
         super().__init__()
         self._pixels, self._targets = pixels, targets
         self._one_hot = np.eye(classes, dtype=np.float32)
         self._seed, self._size = settings["seed"], settings["batch_size"]
         self._augment = Augment(mirror=settings["mirror"]) if settings["augment"] else None
-        everything = np.arange(len(targets))
+        self._rows = np.arange(len(targets)) if rows is None else rows
         self._groups = (
-            [everything[targets == c] for c in range(classes)]
+            [self._rows[targets[self._rows] == c] for c in range(classes)]
             if settings["balance"]
-            else [everything]
+            else [self._rows]
         )
+        self._drawn: tuple[int, Labels] | None = None
         self.epoch = 0
 
     def __len__(self) -> int:
-        return max(LEAST_BATCHES, -(-len(self._targets) // int(self._size)))
+        return max(LEAST_BATCHES, -(-len(self._rows) // int(self._size)))
 
     def __getitem__(self, index: int) -> tuple[Floats, Floats]:
         rows = self._order()[index * self._size : (index + 1) * self._size]
@@ -59,10 +67,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def _order(self) -> Labels:
         """Row numbers of all batches of the epoch: each group in turn, itself reshuffled."""
-        rng = np.random.default_rng([self._seed, self.epoch])
-        each = math.ceil(len(self) * self._size / len(self._groups))
-        drawn = [
-            np.concatenate([rng.permutation(g) for _ in range(math.ceil(each / len(g)))])[:each]
-            for g in self._groups
-        ]
-        return rng.permutation(np.concatenate(drawn))
+        if self._drawn is None or self._drawn[0] != self.epoch:
+            rng = np.random.default_rng([self._seed, self.epoch])
+            each = math.ceil(len(self) * self._size / len(self._groups))
+            drawn = [
+                np.concatenate([rng.permutation(g) for _ in range(math.ceil(each / len(g)))])[:each]
+                for g in self._groups
+            ]
+            self._drawn = self.epoch, rng.permutation(np.concatenate(drawn))
+        return self._drawn[1]

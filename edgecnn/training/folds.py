@@ -66,7 +66,7 @@ def out_of_fold(
         learnt, asked = where != fold, where == fold
         keras.utils.set_random_seed(seed + fold)
         model = build("compact", input_shape=pixels.shape[1:], classes=classes)
-        batches = Batches(pixels[learnt], targets[learnt], classes, settings)
+        batches = Batches(pixels, targets, classes, settings, np.flatnonzero(learnt))
         schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * len(batches))
         model.compile(
             keras.optimizers.AdamW(schedule, weight_decay=0.01),

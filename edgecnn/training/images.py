@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,14 @@ import numpy.typing as npt
 
 from edgecnn.data.balance import in_turns
 from edgecnn.data.batches import Batches
-from edgecnn.data.folders import PARTS, Photos, counts, label_of, list_photos, read_photos, split
+from edgecnn.data.folders import (
+    Photos,
+    counts,
+    label_of,
+    list_photos,
+    read_photos,
+    split_rows,
+)
 from edgecnn.errors import DataError, TrainingError, needs
 from edgecnn.images import Floats, Image, Preprocess, decode_image, read_image, to_network
 from edgecnn.networks import CLASSIFIERS, build
@@ -52,10 +60,13 @@ DEFAULTS: dict[str, Any] = {
     "augment": True,
     "mirror": False,
     "skip_broken": False,
+    "stream": None,  # pixels on the disk; where memory is too small for them
 }
 """Settings of this task; ``edgecnn train`` has an option for most."""
 
 LARGEST_OWN_SIZE = 96
+PREDICTED = 256
+"""Pictures at most that a network is asked about at once."""
 SIDES = (8, 512)
 """Least and largest side of an input, in pixels."""
 
@@ -151,7 +162,7 @@ def _targets(run: Run, names: Sequence[str]) -> Labels:
 
 def _read_part(run: Run, names: Sequence[str]) -> tuple[Image, Labels]:
     preprocess = Preprocess.from_dict(run.facts["input"])
-    photos = read_photos(run.facts["settings"]["data"], names, preprocess)
+    photos = read_photos(run.facts["settings"]["data"], names, preprocess, folder=run.path)
     return photos.pixels, _targets(run, names)
 
 
@@ -173,14 +184,15 @@ def _point(logits: Floats, targets: Labels) -> dict[str, Any]:
 
 def _train(run: Run, names: list[str], progress: Progress | None) -> Run:
     settings = run.facts["settings"]
-    photos, preprocess = _read(settings, names, progress)
+    photos, preprocess = _read(run, names, progress)
     labels = sorted({label_of(name) for name in photos.names})
     if lost := sorted({label_of(name) for name in names} - set(labels)):
         raise DataError(f"{lost[0]} has no picture that can be read: add some or remove the folder")
-    parts = split(
+    rows = split_rows(
         photos.names, photos.digests, seed=settings["seed"], held_out=settings["held_out"]
     )
-    if "labels" in run.facts and {p: run.split.get(p) for p in PARTS} != parts:
+    parts = {part: [photos.names[i] for i in chosen] for part, chosen in rows.items()}
+    if "labels" in run.facts and run.split != {**parts, "skipped": photos.skipped}:
         raise DataError(
             f"cannot resume {run.path}: the pictures in {settings['data']} are not those it began "
             "with: put them back, or choose another --out"
@@ -188,13 +200,12 @@ def _train(run: Run, names: list[str], progress: Progress | None) -> Run:
     run.write_split({**parts, "skipped": photos.skipped})
     run.note(labels=labels, input=preprocess.to_dict())
 
-    where = {name: i for i, name in enumerate(photos.names)}
-    rows = {part: np.array([where[name] for name in parts[part]]) for part in PARTS}
-    targets = np.array([labels.index(label_of(name)) for name in photos.names], np.int64)
+    number = {label: i for i, label in enumerate(labels)}
+    targets = np.array([number[label_of(name)] for name in photos.names], np.int64)
     model = _fit(run, photos.pixels, targets, rows, progress)
     run.save_model(model)
 
-    logits = {p: _logits(model, photos.pixels[rows[p]]) for p in ("validation", "test")}
+    logits = {p: _logits(model, photos.pixels, rows[p]) for p in ("validation", "test")}
     table = confusion(logits["test"].argmax(axis=1), targets[rows["test"]], len(labels))
     metrics = {
         **accuracies(table),
@@ -213,7 +224,7 @@ def _train(run: Run, names: list[str], progress: Progress | None) -> Run:
         run,
         metrics,
         names=parts["test"],
-        pixels=photos.pixels[rows["test"]],
+        draw=lambda i: plots.picture(photos.pixels[rows["test"][i]], order=preprocess.order),
         probabilities=softmax(logits["test"]),
         targets=targets[rows["test"]],
     )
@@ -221,9 +232,8 @@ def _train(run: Run, names: list[str], progress: Progress | None) -> Run:
     return run
 
 
-def _read(
-    settings: Mapping[str, Any], names: list[str], progress: Progress | None
-) -> tuple[Photos, Preprocess]:
+def _read(run: Run, names: list[str], progress: Progress | None) -> tuple[Photos, Preprocess]:
+    settings = run.facts["settings"]
     told = settings["size"]
     size_wh = (told, told) if isinstance(told, int) else told and (int(told[0]), int(told[1]))
     if settings["start"]:
@@ -236,17 +246,20 @@ def _read(
         names,
         preprocess,
         skip_broken=settings["skip_broken"],
+        folder=run.path,
+        stream=settings.get("stream"),
         progress=progress and (lambda done, of: progress("reading pictures", done, of, {})),
     )
-    pixels = photos.pixels
-    grey = pixels.shape[-1] == 3 and bool((pixels == pixels[..., :1]).all())
-    if settings["colour"] is None and settings["start"] is None and grey:
+    if settings["colour"] is None and settings["start"] is None and _is_grey(photos.pixels):
         # With three equal channels OpenCV's grey is that channel: the same bytes as read as GRAY.
-        photos = Photos(
-            photos.names, np.ascontiguousarray(pixels[..., :1]), photos.digests, photos.skipped
-        )
+        photos = replace(photos, pixels=photos.pixels[..., :1])
         preprocess = Preprocess(preprocess.size_wh, "GRAY")
     return photos, preprocess
+
+
+def _is_grey(pixels: Image) -> bool:
+    """Whether no pixel has colour; a picture at a time, so that no more of them is in memory."""
+    return pixels.shape[-1] == 3 and all(bool((p == p[..., :1]).all()) for p in pixels)
 
 
 def _own_size(root: Path, names: list[str]) -> tuple[int, int]:
@@ -279,7 +292,7 @@ def _fit(
     else:
         options = {name: settings[name] for name in ("channels", "depth", "width")}
         model = build(settings["network"], input_shape=pixels.shape[1:], classes=classes, **options)
-    batches = Batches(pixels[rows["train"]], targets[rows["train"]], classes, settings)
+    batches = Batches(pixels, targets, classes, settings, rows["train"])
     steps = settings["epochs"] * len(batches)
     warm_up = min(len(batches), steps // 10)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -298,7 +311,7 @@ def _fit(
 
     def validate() -> dict[str, float]:
         held_out = targets[rows["validation"]]
-        logits = _logits(model, pixels[rows["validation"]])
+        logits = _logits(model, pixels, rows["validation"])
         return {
             "loss": cross_entropy(logits, held_out),
             "accuracy": float(np.mean(logits.argmax(axis=1) == held_out)),
@@ -319,8 +332,12 @@ def _fit(
     return model
 
 
-def _logits(model: Any, pixels: Image) -> Floats:
-    return np.asarray(model.predict(to_network(pixels), batch_size=256, verbose=0), np.float32)
+def _logits(model: Any, pixels: Image, rows: Labels) -> Floats:
+    """``(N, classes)`` of some rows, of which few are floats at a time."""
+    few = np.array_split(rows, -(-len(rows) // PREDICTED))
+    return np.concatenate(
+        [np.asarray(model.predict_on_batch(to_network(pixels[r])), np.float32) for r in few]
+    )
 
 
 def _check(settings: Mapping[str, Any]) -> None:
