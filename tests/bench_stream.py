@@ -96,6 +96,7 @@ def trained(folder: Path, limit_mb: int) -> dict[str, Any]:
     pixels, targets = images.samples(run, "train", 4096)
     batches = Batches(pixels, targets, CLASSES, images.DEFAULTS | SETTINGS | {"balance": False})
     model, size = run.load_model(), SETTINGS["batch_size"]
+    model.compile("adamw", "categorical_crossentropy")
     ready = batches[0]
     model.train_on_batch(*ready)
     rates = []
@@ -112,13 +113,20 @@ def trained(folder: Path, limit_mb: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def measured(count: int, limit_mb: int) -> dict[str, Any]:
+    """:func:`measure`, told at once, since the next may take an hour."""
+    found = measure(count, limit_mb)
+    print(json.dumps(found), file=sys.stderr, flush=True)
+    return found
+
+
 def measure(count: int, limit_mb: int) -> dict[str, Any]:
     """What training on ``count`` generated pictures took."""
     folder = Path(tempfile.mkdtemp(prefix="bench-stream-", dir=os.environ.get("TMPDIR")))
     try:
         generate(folder / "photos", count)
         child = [sys.executable, __file__, "--child", str(folder), "--limit-mb", str(limit_mb)]
-        done = subprocess.run(child, capture_output=True, text=True, check=True)
+        done = subprocess.run(child, stdout=subprocess.PIPE, text=True, check=True)
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return {"count": count, **found}
     finally:
@@ -139,10 +147,10 @@ def page(rows: list[dict[str, Any]], limit_mb: int) -> str:
     return "\n".join([
         "# More pictures than memory holds", "",
         "`edgecnn train --task images` keeps pixels in memory where they take less than half of",
-        "what is free, else in a file on the disk of `--out`, resized and uncompressed, so that each",
-        "picture is decoded once. The kernel reads and drops its pages as they are needed; the file",
-        "has no name and is gone with the process. `--stream` and `--no-stream` decide it by hand;",
-        "the network is the same to the last bit either way (`tests/test_data_pixels.py`). It takes",
+        "what is free, else in a file on the disk of `--out`, resized and uncompressed, so that",
+        "each picture is decoded once. The kernel reads and drops its pages as they are needed;",
+        "the file has no name and is gone with the process. `--stream` and `--no-stream` decide it",
+        "by hand; the network is the same to the last bit (`tests/test_data_pixels.py`). It takes",
         "width × height × channels bytes a picture, 28 GB for a million of 96×96, and wants a disk",
         "that is quick at random places (an SSD).", "",
         f"Written by `make bench-stream`: generated JPEG pictures of {SIDE}×{SIDE} in {CLASSES} "
@@ -173,7 +181,7 @@ def main() -> int:
     if given.child:
         print(json.dumps(trained(given.child, given.limit_mb)))
         return 0
-    text = page([measure(count, given.limit_mb) for count in given.images], given.limit_mb)
+    text = page([measured(count, given.limit_mb) for count in given.images], given.limit_mb)
     PAGE.write_text(text, "utf-8")
     print(text)
     return 0

@@ -36,7 +36,7 @@ def test_the_size_or_the_user_decides_where_pixels_lie(
 
 
 def test_a_disk_that_is_too_small_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="expected 1000[.]0 GB for pixels"):
+    with pytest.raises(StorageError, match=r"expected 1000\.0 GB for pixels"):
         pixels.room((10**12,), tmp_path, True)
 
 

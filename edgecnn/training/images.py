@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,12 @@ from edgecnn.errors import DataError, TrainingError, needs
 from edgecnn.images import Floats, Image, Preprocess, decode_image, read_image, to_network
 from edgecnn.networks import CLASSIFIERS, build
 from edgecnn.report import plots
-from edgecnn.training import settings_for
+from edgecnn.training import cluster, settings_for
 from edgecnn.training.answers import Answers
 from edgecnn.training.fit import Progress, fit
 from edgecnn.training.images_report import write_report
 from edgecnn.training.measures import accuracies, confusion, cross_entropy, least_threshold, softmax
-from edgecnn.training.run import Run
+from edgecnn.training.run import CHECKPOINT, FREE, Run
 from edgecnn.training.transfer import earlier, input_of, refuse_foreign, transferred
 
 with needs("train", "keras", "tensorflow"):
@@ -197,12 +198,21 @@ def _train(run: Run, names: list[str], progress: Progress | None) -> Run:
             f"cannot resume {run.path}: the pictures in {settings['data']} are not those it began "
             "with: put them back, or choose another --out"
         )
+    own = {"data", *FREE}  # where a machine keeps its pictures is its own affair
+    cluster.agree(
+        {
+            "settings": {k: v for k, v in settings.items() if k not in own},
+            "split": parts,
+            "pictures": sha256(photos.digests.tobytes()).hexdigest(),
+        }
+    )
     run.write_split({**parts, "skipped": photos.skipped})
     run.note(labels=labels, input=preprocess.to_dict())
 
     number = {label: i for i, label in enumerate(labels)}
     targets = np.array([number[label_of(name)] for name in photos.names], np.int64)
-    model = _fit(run, photos.pixels, targets, rows, progress)
+    with cluster.together(settings["batch_size"]):
+        model = _fit(run, photos.pixels, targets, rows, progress)
     run.save_model(model)
 
     logits = {p: _logits(model, photos.pixels, rows[p]) for p in ("validation", "test")}
@@ -292,7 +302,7 @@ def _fit(
     else:
         options = {name: settings[name] for name in ("channels", "depth", "width")}
         model = build(settings["network"], input_shape=pixels.shape[1:], classes=classes, **options)
-    batches = Batches(pixels, targets, classes, settings, rows["train"])
+    batches = Batches(pixels, targets, classes, settings, rows["train"], cluster.share())
     steps = settings["epochs"] * len(batches)
     warm_up = min(len(batches), steps // 10)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -309,13 +319,20 @@ def _fit(
         metrics=["accuracy"],
     )
 
+    trained = cluster.alone(model)
+
     def validate() -> dict[str, float]:
         held_out = targets[rows["validation"]]
-        logits = _logits(model, pixels, rows["validation"])
-        return {
-            "loss": cross_entropy(logits, held_out),
-            "accuracy": float(np.mean(logits.argmax(axis=1) == held_out)),
-        }
+        with cluster.apart():
+            logits = _logits(trained(), pixels, rows["validation"])
+        return cluster.agreed(
+            {
+                "loss": cross_entropy(logits, held_out),
+                "accuracy": float(np.mean(logits.argmax(axis=1) == held_out)),
+            }
+        )
+
+    cluster.send(run.path / CHECKPOINT)
 
     fit(
         model,
@@ -329,7 +346,7 @@ def _fit(
         patience=settings["patience"],
         progress=progress,
     )
-    return model
+    return trained()
 
 
 def _logits(model: Any, pixels: Image, rows: Labels) -> Floats:
