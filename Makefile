@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo deploy test test-fast test-matrix test-mediapipe test-runtimes test-camera lint format bench bench-peers bench-networks bench-compare bench-camera bench-web soak wheel clean bench-quantisers board-cuts bench-shadow board-up board-test board-down
+.PHONY: help install demo deploy test test-fast test-matrix test-mediapipe test-runtimes test-camera lint format bench bench-peers bench-networks bench-compare bench-camera bench-web soak wheel clean bench-quantisers bench-stream bench-headshots board-cuts bench-shadow board-up board-test board-down
 
 help: ## Show this help
 	@echo "make VERB [PYTHON=python3] [VENV=.venv]"
@@ -77,6 +77,12 @@ bench-networks: install ## Measure int8 beside float for each network, into docs
 
 bench-compare: install ## Compare convolutional and dense networks on digits, into docs/networks.md
 	$(BIN)/python tests/bench_compare.py
+
+bench-stream: install ## Train on up to a million pictures in bounded memory, into docs/streaming.md
+	$(BIN)/python tests/bench_stream.py $(ARGS)
+
+bench-headshots: install ## Teach from headshots, ask about whole pictures, into docs/headshots.md
+	$(BIN)/python tests/bench_headshots.py $(ARGS)
 
 bench-camera: install ## Measure the camera loop and its motion measure, into docs/benchmarks-camera.md
 	$(BIN)/python tests/bench_camera_loop.py
