@@ -165,10 +165,10 @@ def main() -> int:
         f"asked about. A headshot takes {100 * np.median(areas):.0f} % of its photo (median). The "
         "photos are CelebA's, up",
         "to 320 pixels, mostly from the chest or the waist up; few show a whole body. Nobody of",
-        "them trained the embedder (the detector may have seen their photos). About 4–5 % of the",
-        "identities are wrong, and a guess is right once in "
-        f"{len(who)}. So few people and pictures say which way is",
-        "better, not by how many points.", "",
+        "them trained the embedder; the detector may have seen their photos, and some of them were",
+        "among the strangers by whom the threshold was chosen. About 4–5 % of the identities are",
+        f"wrong, and a guess is right once in {len(who)}. So few people and pictures say which way",
+        "is better, not by how many points.", "",
         "| taught from headshots | asked | right | wrong | unknown | right (95 % interval) |",
         "| --- | ---: | ---: | ---: | ---: | ---: |", *rows, "",
         f"Dense and plain CNN: `edgecnn train headshots --task images --size {SIDE} --epochs "
