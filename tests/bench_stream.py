@@ -177,8 +177,17 @@ def page(rows: list[dict[str, Any]], limit_mb: int) -> str:
         "| epoch, pictures/s | input, µs | network, µs |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |", *table, "",
         f"From {few['count']:,} to {many['count']:,} pictures anonymous memory grew by "
-        f"{growth:.0f} bytes a picture: its name,",
-        f"its digest and its places in an epoch, beside {SIDE * SIDE * 3:,} bytes of pixels.", "",
+        f"{growth:.0f} bytes a picture (its name,",
+        f"its digest, its places in the split), while pixels take {SIDE * SIDE * 3:,}, and 27,648 "
+        "at 96×96."
+        + (
+            ""
+            if many["count"] >= COUNTS[-1]
+            else f" {COUNTS[-1]:,}\npictures were not measured here; at that growth they take "
+            f"{(many['most'] + growth * (COUNTS[-1] - many['count'])) / 1e6:.0f} MB."
+        ),
+        "Pictures a second are by the clock and depend on what else the machine does; processor",
+        "time does not.", "",
     ])  # fmt: skip
 
 
