@@ -186,6 +186,12 @@ def page(rows: list[dict[str, Any]], limit_mb: int) -> str:
             else f" {COUNTS[-1]:,}\npictures were not measured here; at that growth they take "
             f"{(many['most'] + growth * (COUNTS[-1] - many['count'])) / 1e6:.0f} MB."
         ),
+        f"The input of a picture takes {many['input_us']:.0f} µs of one thread, learning it at "
+        "least "
+        f"{many['network_us'] / (os.cpu_count() or 1):.0f} µs of the clock:",
+        "the next batches, made meanwhile under TensorFlow, are ready."
+        if many["input_us"] < many["network_us"] / (os.cpu_count() or 1)
+        else "the input does not keep up.",
         "Pictures a second are by the clock and depend on what else the machine does; processor",
         "time does not.", "",
     ])  # fmt: skip

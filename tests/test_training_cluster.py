@@ -118,6 +118,22 @@ def test_a_batch_must_be_shared_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_all_must_train_the_same(monkeypatch: pytest.MonkeyPatch, same: bool) -> None:
+    from jax.experimental import multihost_utils
+
+    def all_of_them(digest: Any) -> Any:
+        return np.stack([digest, digest, digest if same else digest[::-1]])
+
+    monkeypatch.setattr(multihost_utils, "process_allgather", all_of_them)
+    monkeypatch.setattr(cluster, "_place", cluster.Place("a:80", 3, 0))
+    if same:
+        cluster.agree({"seed": 1})
+    else:
+        with pytest.raises(DataError, match="Worker 2 has others than worker 0"):
+            cluster.agree({"seed": 1})
+
+
 @pytest.mark.parametrize(
     "option",
     [["--cluster", "a:80"], ["--workers", "2"], ["--worker", "0"],
