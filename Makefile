@@ -11,7 +11,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo deploy test test-fast test-matrix test-mediapipe test-runtimes test-camera lint format bench bench-peers bench-networks bench-compare bench-camera bench-web soak wheel clean bench-quantisers board-cuts bench-shadow bench-text board-up board-test board-down bench-search
+.PHONY: help install demo deploy test test-fast test-matrix test-mediapipe test-runtimes test-camera lint format bench bench-peers bench-networks bench-compare bench-camera bench-web soak wheel clean bench-quantisers board-cuts bench-shadow bench-text board-up board-test board-down bench-search bench-stream bench-headshots
 
 help: ## Show this help
 	@echo "make VERB [PYTHON=python3] [VENV=.venv]"
@@ -83,6 +83,11 @@ bench-compare: install ## Compare convolutional and dense networks on digits, in
 
 bench-search: install ## Measure predicted latencies and a search on digits, into docs/search.md
 	$(BIN)/python tests/bench_search.py
+bench-stream: install ## Train on up to a million pictures in bounded memory, into docs/streaming.md
+	$(BIN)/python tests/bench_stream.py $(ARGS)
+
+bench-headshots: install ## Teach from headshots, ask about whole pictures, into docs/headshots.md
+	$(BIN)/python tests/bench_headshots.py $(ARGS)
 
 bench-camera: install ## Measure the camera loop and its motion measure, into docs/benchmarks-camera.md
 	$(BIN)/python tests/bench_camera_loop.py

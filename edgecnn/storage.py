@@ -106,8 +106,9 @@ def write_json(path: str | Path, content: Any) -> None:
     Raises:
         StorageError: as :func:`whole_file`.
     """
-    with whole_file(path) as draft:
-        draft.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    with whole_file(path) as draft, open(draft, "w", encoding="utf-8") as f:
+        json.dump(content, f, indent=2)
+        f.write("\n")
 
 
 def sync_folder(folder: Path) -> None:

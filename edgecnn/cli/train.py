@@ -74,6 +74,8 @@ def channels(text: str) -> list[int]:
 @click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="text. [0.5]")
 @click.option("--error-rate", type=click.FloatRange(0, 1), help="text: the share of wrong answers "
               "among those at or above the threshold.  [0.05]")  # fmt: skip
+@click.option("--stream/--no-stream", default=None, help="images: keep pixels on the disk of "
+              "--out.  [where they are too many for memory]")  # fmt: skip
 @click.option("--teacher", type=click.Path(path_type=str), help="embedder: an ONNX face embedder.")
 @click.option("--start", type=click.Path(path_type=str), help="images, embedder, detector: a run, "
               "or (not images) the .tflite file of one, whose network is trained further.",
@@ -85,7 +87,14 @@ def channels(text: str) -> list[int]:
               "detector and embedder to use.  [the ones that ship]")  # fmt: skip
 @click.option("--adapt", is_flag=True, default=None, help="faces: try a last layer fitted to these "
               "people; kept where it recognises more of them.")  # fmt: skip
-def command(data: Path, task: str, out: Path | None, resume: bool, **options: Any) -> None:
+@click.option("--cluster", metavar="HOST:PORT", help="images: train over several "
+              "machines; where worker 0 listens.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(2), help="With --cluster: how many machines.")
+@click.option("--worker", type=click.IntRange(0), help="With --cluster: which this is, from 0.")
+def command(
+    data: Path, task: str, out: Path | None, resume: bool, cluster: str | None,
+    workers: int | None, worker: int | None, **options: Any,
+) -> None:  # fmt: skip
     """Train on DATA and leave a run folder: network, history, metrics, split, report.
 
     \b
@@ -106,29 +115,45 @@ def command(data: Path, task: str, out: Path | None, resume: bool, **options: An
       edgecnn train more-photos --task images --start run --freeze
       edgecnn train reviews.csv --task text --out words --vectors glove.txt
       edgecnn train friends --task faces --out friends-run --adapt
+      edgecnn train photos --task images --cluster 192.168.1.5:4567 --workers 2 --worker 0
     """
+    from edgecnn.training.cluster import Place, watched
+
+    if not data.exists():
+        raise DataError(f"expected photos or tables in {data}. It does not exist: check the path")
+    out = out or Path("runs", f"{data.resolve().name}-{task}")
+    given = {name: value for name, value in options.items() if value is not None}
+    if cluster is None and workers is None and worker is None:
+        _train(data, task, out, resume, given)
+        return
+    if cluster is None or workers is None or worker is None or task != "images":
+        raise DataError("expected --cluster, --workers and --worker together, for task images")
+    watched(Place(cluster, workers, worker), lambda: _train(data, task, out, resume, given))
+
+
+def _train(data: Path, task: str, out: Path, resume: bool, given: dict[str, Any]) -> None:
+    """Train, and print what came of it."""
     from importlib import import_module
 
     from edgecnn import training
     from edgecnn.cli.progress import shown
+    from edgecnn.training import cluster
 
-    if not data.exists():
-        raise DataError(f"expected photos or tables in {data}. It does not exist: check the path")
     if task != "faces":  # which trains no network and does without Keras
         training.start_keras()
     module = import_module(training.TASKS[task])
-    given = {name: value for name, value in options.items() if value is not None}
     settings = training.settings_for(task, module.DEFAULTS, given)
-    out = out or Path("runs", f"{data.resolve().name}-{task}")
-    try:
-        with shown() as progress:
-            run = module.train(data, out, settings, resume=resume, progress=progress)
-    except KeyboardInterrupt:
-        click.echo("the same command with --resume goes on from the last whole epoch", err=True)
-        raise
-    numbers = {k: v for k, v in run.metrics.items() if isinstance(v, (int, float))}
+    with cluster.folder(out) as own:
+        try:
+            with shown() as progress:
+                run = module.train(data, own, settings, resume=resume, progress=progress)
+        except KeyboardInterrupt:
+            click.echo("the same command with --resume goes on from the last whole epoch", err=True)
+            raise
+        metrics = run.metrics
+    numbers = {k: v for k, v in metrics.items() if isinstance(v, (int, float))}
     for name in list(numbers)[:HEADLINES]:
         click.echo(f"{name.replace('_', ' '):<26}{numbers[name]:.6g}")
-    if "adaptation" in run.metrics:
-        click.echo(f"{'adaptation':<26}{run.metrics['adaptation']['why']}")
-    click.echo(f"{'report':<26}{run.path / 'report.html'}")
+    if "adaptation" in metrics:
+        click.echo(f"{'adaptation':<26}{metrics['adaptation']['why']}")
+    click.echo(f"{'report':<26}{out / 'report.html'}")

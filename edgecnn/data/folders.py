@@ -18,13 +18,21 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
+from edgecnn.data.pixels import room
 from edgecnn.errors import DataError
 from edgecnn.images import Image, Preprocess, decode_image
 
 PARTS = ("train", "validation", "test")
 LITTER = {"Thumbs.db", "desktop.ini", "@eaDir"}
 """What file managers and network drives leave behind; passed over like hidden files."""
+
+AHEAD = 64
+"""Pictures that are read ahead at most: however many there are, no more wait in memory."""
+
+Digests = npt.NDArray[np.bytes_]
+Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +42,13 @@ class Photos:
     Attributes:
         names: ``class/file``, sorted.
         pixels: ``(N, H, W, C)`` uint8, what the network gets.
-        digests: SHA-256 of each file.
+        digests: ``(N,)`` SHA-256 of each file, as 64 hexadecimal digits.
         skipped: names left out, with the reason.
     """
 
     names: list[str]
     pixels: Image
-    digests: list[str]
+    digests: Digests
     skipped: dict[str, str]
 
 
@@ -92,11 +100,16 @@ def read_photos(
     preprocess: Preprocess,
     *,
     skip_broken: bool = False,
+    folder: str | Path | None = None,
+    stream: bool | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Photos:
     """Read, check and preprocess pictures; each is decoded once.
 
     Args:
+        folder: on whose disk the pixels lie where memory is too small, see
+            :func:`edgecnn.data.pixels.room`; None keeps them in memory.
+        stream: whether they lie there; None decides by their size.
         skip_broken: leave out files that are no pictures, and pictures that stand in two
             classes, instead of raising.
         progress: called with the number of files read and of all.
@@ -112,24 +125,27 @@ def read_photos(
         except (DataError, OSError):
             return None, ""
 
-    pixels, digests, good = [], [], []
+    shape = (len(names), *preprocess.shape)
+    pixels = np.empty(shape, np.uint8) if folder is None else room(shape, folder, stream)
+    good: list[str] = []
+    digests = np.empty(len(names), "S64")
     skipped: dict[str, str] = {}
     # OpenCV decodes outside the interpreter lock, so threads use every processor.
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
     try:
-        for done, (name, (picture, digest)) in enumerate(
-            zip(names, pool.map(read, names), strict=True), 1
-        ):
-            if progress:
-                progress(done, len(names))
-            if picture is None:
-                skipped[name] = "not a picture that can be read"
-            else:
-                good.append(name)
-                pixels.append(picture)
-                digests.append(digest)
+        for first in range(0, len(names), AHEAD):
+            some = names[first : first + AHEAD]
+            for name, (picture, digest) in zip(some, pool.map(read, some), strict=True):
+                if picture is None:
+                    skipped[name] = "not a picture that can be read"
+                else:
+                    pixels[len(good)], digests[len(good)] = picture, digest
+                    good.append(name)
+                if progress:
+                    progress(len(good) + len(skipped), len(names))
     finally:
         pool.shutdown(cancel_futures=True)
+    digests = digests[: len(good)]
     if skipped and not skip_broken:
         raise DataError(
             f"expected pictures only. {_few(list(skipped))} in {root} cannot be read as "
@@ -143,20 +159,19 @@ def read_photos(
             f"{f' (and {len(twice) - 2} more like these)' if len(twice) > 2 else ''}: "
             "keep it in one, or leave out with --skip-broken"
         )
-    skipped |= dict.fromkeys(twice, "the same picture stands in another class")
-    keep = [i for i, name in enumerate(good) if name not in skipped]
-    if not keep:
+    if twice:
+        skipped |= dict.fromkeys(twice, "the same picture stands in another class")
+        keep = [i for i, name in enumerate(good) if name not in skipped]
+        for to, at in enumerate(keep):  # in place: the pixels may be larger than memory
+            pixels[to] = pixels[at]
+        good, digests = [good[i] for i in keep], digests[keep]
+    if not good:
         raise DataError(f"expected pictures in {root}. None of its {len(names)} files is one")
-    return Photos(
-        [good[i] for i in keep],
-        np.stack([pixels[i] for i in keep]),
-        [digests[i] for i in keep],
-        skipped,
-    )
+    return Photos(good, pixels[: len(good)], digests, skipped)
 
 
 def split(
-    names: Sequence[str], digests: Sequence[str], *, seed: int, held_out: float = 0.15
+    names: Sequence[str], digests: Sequence[str] | Digests, *, seed: int, held_out: float = 0.15
 ) -> dict[str, list[str]]:
     """Share pictures out to training, validation and test, class by class.
 
@@ -174,27 +189,42 @@ def split(
         DataError: a class has fewer than three different pictures, or ``held_out`` leaves none
             for training.
     """
+    rows = split_rows(names, digests, seed=seed, held_out=held_out)
+    return {part: [names[i] for i in chosen] for part, chosen in rows.items()}
+
+
+def split_rows(
+    names: Sequence[str], digests: Sequence[str] | Digests, *, seed: int, held_out: float = 0.15
+) -> dict[str, Rows]:
+    """:func:`split`, as places in ``names``."""
     if not 0 < held_out < 0.5:
         raise DataError(f"expected a held-out share between 0 and 0.5. Received: {held_out}")
-    classes: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for name, digest in zip(names, digests, strict=True):
-        classes[label_of(name)][digest].append(name)
-    parts: dict[str, list[str]] = {part: [] for part in PARTS}
-    for label, groups in sorted(classes.items()):
-        if len(groups) < len(PARTS):
-            copies = "different " if any(len(g) > 1 for g in groups.values()) else ""
+    digests = np.asarray(digests, np.bytes_)
+    classes: dict[str, list[int]] = defaultdict(list)
+    for i, name in enumerate(names):
+        classes[label_of(name)].append(i)
+    parts: dict[str, list[int]] = {part: [] for part in PARTS}
+    for label, members in sorted(classes.items()):
+        different, group = np.unique(digests[members], return_inverse=True)
+        if len(different) < len(PARTS):
+            copies = "different " if len(members) > len(different) else ""
             raise DataError(
                 f"expected three different pictures of each class at least, one each to train, "
-                f"validate and test. {label} has {len(groups)} {copies}"
-                f"picture{'s' if len(groups) > 1 else ''}: add more, or remove the class"
+                f"validate and test. {label} has {len(different)} {copies}"
+                f"picture{'s' if len(different) > 1 else ''}: add more, or remove the class"
             )
-        order = sorted(groups, key=lambda d: sha256(f"{seed} {d}".encode()).digest())
+        keys = (sha256(f"{seed} {d.decode()}".encode()).hexdigest() for d in different)
+        order = np.argsort(np.fromiter(keys, "S64", len(different)), kind="stable")
         count = min(max(1, round(held_out * len(order))), (len(order) - 1) // 2)
-        shares = {"test": order[:count], "validation": order[count : 2 * count]}
-        for part in PARTS:
-            for digest in shares.get(part, order[2 * count :]):
-                parts[part] += groups[digest]
-    return {part: sorted(chosen) for part, chosen in parts.items()}
+        part_of = np.full(len(order), PARTS.index("train"))
+        part_of[order[:count]] = PARTS.index("test")
+        part_of[order[count : 2 * count]] = PARTS.index("validation")
+        for i, part in zip(members, part_of[group], strict=True):
+            parts[PARTS[part]].append(i)
+    return {
+        part: np.array(sorted(chosen, key=names.__getitem__), np.int64)
+        for part, chosen in parts.items()
+    }
 
 
 def counts(parts: Mapping[str, Iterable[str]]) -> dict[str, dict[str, int]]:
@@ -205,11 +235,13 @@ def counts(parts: Mapping[str, Iterable[str]]) -> dict[str, dict[str, int]]:
 def _visible(folder: Path) -> tuple[list[str], list[str]]:
     """Names of the folders and of the files in ``folder``, sorted, without hidden ones."""
     try:
-        entries = [e for e in folder.iterdir() if e.name[0] != "." and e.name not in LITTER]
+        with os.scandir(folder) as entries:
+            found = [
+                (e.name, e.is_dir()) for e in entries if e.name[0] != "." and e.name not in LITTER
+            ]
     except OSError as e:
         raise DataError(f"{folder} cannot be read ({e.strerror}): check its permissions") from e
-    folders = sorted(e.name for e in entries if e.is_dir())
-    return folders, sorted(e.name for e in entries if not e.is_dir())
+    return sorted(n for n, inner in found if inner), sorted(n for n, inner in found if not inner)
 
 
 def _few(names: Sequence[str]) -> str:
@@ -217,10 +249,13 @@ def _few(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
 
 
-def _in_two_classes(names: Sequence[str], digests: Sequence[str]) -> list[str]:
+def _in_two_classes(names: Sequence[str], digests: Digests) -> list[str]:
     """Names of the pictures whose content also stands in another class, copies adjacent."""
-    by_digest: dict[str, list[str]] = defaultdict(list)
-    for name, digest in zip(names, digests, strict=True):
-        by_digest[digest].append(name)
+    order = np.argsort(digests, kind="stable")
+    ordered = digests[order]
+    again = np.flatnonzero(ordered[1:] == ordered[:-1])
+    by_digest: dict[bytes, list[str]] = defaultdict(list)
+    for i in np.unique([order[again], order[again + 1]]):
+        by_digest[digests[i]].append(names[i])
     copies = [group for group in by_digest.values() if len({*map(label_of, group)}) > 1]
     return [name for group in copies for name in group]

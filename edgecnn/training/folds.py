@@ -83,10 +83,10 @@ def fold_by_fold(
     settings: dict[str, Any] = {"seed": seed, "batch_size": BATCH, "balance": True,
                                 "augment": True, "mirror": False}  # fmt: skip
     for fold in range(folds):
-        learnt, asked = where != fold, np.flatnonzero(where == fold)
+        learnt, asked = np.flatnonzero(where != fold), np.flatnonzero(where == fold)
         keras.utils.set_random_seed(seed + fold)
         model = build(network, input_shape=pixels.shape[1:], classes=classes, **options)
-        batches = Batches(pixels[learnt], targets[learnt], classes, settings)
+        batches = Batches(pixels, targets, classes, settings, learnt)
         schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * len(batches))
         model.compile(
             keras.optimizers.AdamW(schedule, weight_decay=0.01),

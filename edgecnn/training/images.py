@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,24 @@ import numpy.typing as npt
 
 from edgecnn.data.balance import in_turns
 from edgecnn.data.batches import Batches
-from edgecnn.data.folders import PARTS, Photos, counts, label_of, list_photos, read_photos, split
+from edgecnn.data.folders import (
+    Photos,
+    counts,
+    label_of,
+    list_photos,
+    read_photos,
+    split_rows,
+)
 from edgecnn.errors import DataError, TrainingError, needs
 from edgecnn.images import Floats, Image, Preprocess, decode_image, read_image, to_network
 from edgecnn.networks import CLASSIFIERS, build
 from edgecnn.report import plots
-from edgecnn.training import settings_for
+from edgecnn.training import cluster, settings_for
 from edgecnn.training.answers import Answers
 from edgecnn.training.fit import Progress, fit
 from edgecnn.training.images_report import write_report
 from edgecnn.training.measures import accuracies, confusion, cross_entropy, least_threshold, softmax
-from edgecnn.training.run import Run
+from edgecnn.training.run import CHECKPOINT, FREE, Run
 from edgecnn.training.transfer import earlier, input_of, refuse_foreign, transferred
 
 with needs("train", "keras", "tensorflow"):
@@ -52,10 +61,13 @@ DEFAULTS: dict[str, Any] = {
     "augment": True,
     "mirror": False,
     "skip_broken": False,
+    "stream": None,  # pixels on the disk; where memory is too small for them
 }
 """Settings of this task; ``edgecnn train`` has an option for most."""
 
 LARGEST_OWN_SIZE = 96
+PREDICTED = 256
+"""Pictures at most that a network is asked about at once."""
 SIDES = (8, 512)
 """Least and largest side of an input, in pixels."""
 
@@ -151,7 +163,7 @@ def _targets(run: Run, names: Sequence[str]) -> Labels:
 
 def _read_part(run: Run, names: Sequence[str]) -> tuple[Image, Labels]:
     preprocess = Preprocess.from_dict(run.facts["input"])
-    photos = read_photos(run.facts["settings"]["data"], names, preprocess)
+    photos = read_photos(run.facts["settings"]["data"], names, preprocess, folder=run.path)
     return photos.pixels, _targets(run, names)
 
 
@@ -173,28 +185,37 @@ def _point(logits: Floats, targets: Labels) -> dict[str, Any]:
 
 def _train(run: Run, names: list[str], progress: Progress | None) -> Run:
     settings = run.facts["settings"]
-    photos, preprocess = read(settings, names, progress)
+    photos, preprocess = read(settings, names, progress, run.path)
     labels = sorted({label_of(name) for name in photos.names})
     if lost := sorted({label_of(name) for name in names} - set(labels)):
         raise DataError(f"{lost[0]} has no picture that can be read: add some or remove the folder")
-    parts = split(
+    rows = split_rows(
         photos.names, photos.digests, seed=settings["seed"], held_out=settings["held_out"]
     )
-    if "labels" in run.facts and {p: run.split.get(p) for p in PARTS} != parts:
+    parts = {part: [photos.names[i] for i in chosen] for part, chosen in rows.items()}
+    if "labels" in run.facts and run.split != {**parts, "skipped": photos.skipped}:
         raise DataError(
             f"cannot resume {run.path}: the pictures in {settings['data']} are not those it began "
             "with: put them back, or choose another --out"
         )
+    own = {"data", *FREE}  # where a machine keeps its pictures is its own affair
+    cluster.agree(
+        {
+            "settings": {k: v for k, v in settings.items() if k not in own},
+            "split": parts,
+            "pictures": sha256(photos.digests.tobytes()).hexdigest(),
+        }
+    )
     run.write_split({**parts, "skipped": photos.skipped})
     run.note(labels=labels, input=preprocess.to_dict())
 
-    where = {name: i for i, name in enumerate(photos.names)}
-    rows = {part: np.array([where[name] for name in parts[part]]) for part in PARTS}
-    targets = np.array([labels.index(label_of(name)) for name in photos.names], np.int64)
-    model = _fit(run, photos.pixels, targets, rows, progress)
+    number = {label: i for i, label in enumerate(labels)}
+    targets = np.array([number[label_of(name)] for name in photos.names], np.int64)
+    with cluster.together(settings["batch_size"]):
+        model = _fit(run, photos.pixels, targets, rows, progress)
     run.save_model(model)
 
-    logits = {p: _logits(model, photos.pixels[rows[p]]) for p in ("validation", "test")}
+    logits = {p: _logits(model, photos.pixels, rows[p]) for p in ("validation", "test")}
     table = confusion(logits["test"].argmax(axis=1), targets[rows["test"]], len(labels))
     metrics = {
         **accuracies(table),
@@ -213,7 +234,7 @@ def _train(run: Run, names: list[str], progress: Progress | None) -> Run:
         run,
         metrics,
         names=parts["test"],
-        pixels=photos.pixels[rows["test"]],
+        draw=lambda i: plots.picture(photos.pixels[rows["test"][i]], order=preprocess.order),
         probabilities=softmax(logits["test"]),
         targets=targets[rows["test"]],
     )
@@ -222,12 +243,16 @@ def _train(run: Run, names: list[str], progress: Progress | None) -> Run:
 
 
 def read(
-    settings: Mapping[str, Any], names: list[str], progress: Progress | None = None
+    settings: Mapping[str, Any],
+    names: list[str],
+    progress: Progress | None = None,
+    folder: Path | None = None,
 ) -> tuple[Photos, Preprocess]:
     """The pictures as a training with these settings sees them.
 
     Args:
         settings: :data:`DEFAULTS`, with ``data``. ``names``: of :func:`list_photos`.
+        folder: where pixels may lie that are too many for memory; None keeps them there.
 
     Raises:
         DataError: a picture is broken or stands in two classes, and ``skip_broken`` is false.
@@ -244,17 +269,20 @@ def read(
         names,
         preprocess,
         skip_broken=settings["skip_broken"],
+        folder=folder,
+        stream=settings.get("stream"),
         progress=progress and (lambda done, of: progress("reading pictures", done, of, {})),
     )
-    pixels = photos.pixels
-    grey = pixels.shape[-1] == 3 and bool((pixels == pixels[..., :1]).all())
-    if settings["colour"] is None and settings["start"] is None and grey:
+    if settings["colour"] is None and settings["start"] is None and _is_grey(photos.pixels):
         # With three equal channels OpenCV's grey is that channel: the same bytes as read as GRAY.
-        photos = Photos(
-            photos.names, np.ascontiguousarray(pixels[..., :1]), photos.digests, photos.skipped
-        )
+        photos = replace(photos, pixels=photos.pixels[..., :1])
         preprocess = Preprocess(preprocess.size_wh, "GRAY")
     return photos, preprocess
+
+
+def _is_grey(pixels: Image) -> bool:
+    """Whether no pixel has colour; a picture at a time, so that no more of them is in memory."""
+    return pixels.shape[-1] == 3 and all(bool((p == p[..., :1]).all()) for p in pixels)
 
 
 def _own_size(root: Path, names: list[str]) -> tuple[int, int]:
@@ -287,7 +315,7 @@ def _fit(
     else:
         options = {name: settings[name] for name in ("channels", "depth", "width")}
         model = build(settings["network"], input_shape=pixels.shape[1:], classes=classes, **options)
-    batches = Batches(pixels[rows["train"]], targets[rows["train"]], classes, settings)
+    batches = Batches(pixels, targets, classes, settings, rows["train"], cluster.share())
     steps = settings["epochs"] * len(batches)
     warm_up = min(len(batches), steps // 10)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -304,13 +332,20 @@ def _fit(
         metrics=["accuracy"],
     )
 
+    trained = cluster.alone(model)
+
     def validate() -> dict[str, float]:
         held_out = targets[rows["validation"]]
-        logits = _logits(model, pixels[rows["validation"]])
-        return {
-            "loss": cross_entropy(logits, held_out),
-            "accuracy": float(np.mean(logits.argmax(axis=1) == held_out)),
-        }
+        with cluster.apart():
+            logits = _logits(trained(), pixels, rows["validation"])
+        return cluster.agreed(
+            {
+                "loss": cross_entropy(logits, held_out),
+                "accuracy": float(np.mean(logits.argmax(axis=1) == held_out)),
+            }
+        )
+
+    cluster.send(run.path / CHECKPOINT)
 
     fit(
         model,
@@ -324,11 +359,15 @@ def _fit(
         patience=settings["patience"],
         progress=progress,
     )
-    return model
+    return trained()
 
 
-def _logits(model: Any, pixels: Image) -> Floats:
-    return np.asarray(model.predict(to_network(pixels), batch_size=256, verbose=0), np.float32)
+def _logits(model: Any, pixels: Image, rows: Labels) -> Floats:
+    """``(N, classes)`` of some rows, of which few are floats at a time."""
+    few = np.array_split(rows, -(-len(rows) // PREDICTED))
+    return np.concatenate(
+        [np.asarray(model.predict_on_batch(to_network(pixels[r])), np.float32) for r in few]
+    )
 
 
 def _check(settings: Mapping[str, Any]) -> None:

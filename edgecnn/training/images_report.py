@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.data.folders import PARTS
-from edgecnn.images import Floats, Image
+from edgecnn.images import Floats
 from edgecnn.report import page, plots
+from edgecnn.training.answers import Draw
 from edgecnn.training.measures import interval
 from edgecnn.training.run import REPORT, Run
 
@@ -23,7 +24,7 @@ def write_report(
     metrics: Mapping[str, Any],
     *,
     names: Sequence[str],
-    pixels: Image,
+    draw: Draw,
     probabilities: Floats,
     targets: npt.NDArray[np.int64],
 ) -> None:
@@ -31,8 +32,7 @@ def write_report(
 
     Args:
         metrics: what goes into ``metrics.json``.
-        names, pixels, probabilities, targets: of the test pictures: ``(N, H, W, C)`` uint8,
-            ``(N, K)`` and ``(N,)``.
+        names, draw, probabilities, targets: of the N test pictures: ``(N, K)`` and ``(N,)``.
     """
     labels, table = run.facts["labels"], np.asarray(metrics["confusion"])
     sections = [
@@ -54,7 +54,7 @@ def write_report(
             ),
         ),
         page.Section("Classes", classes_table(labels, metrics)),
-        _worst(labels, run.facts["input"]["order"], names, pixels, probabilities, targets),
+        _worst(labels, names, draw, probabilities, targets),
         page.Section("Settings", settings_table(run)),
     ]
     if skipped := run.split["skipped"]:
@@ -103,9 +103,8 @@ def classes_table(labels: Sequence[str], metrics: Mapping[str, Any]) -> str:
 
 def _worst(
     labels: Sequence[str],
-    order: str,
     names: Sequence[str],
-    pixels: Image,
+    draw: Draw,
     probabilities: Floats,
     targets: npt.NDArray[np.int64],
 ) -> page.Section:
@@ -123,7 +122,7 @@ def _worst(
         page.gallery(
             [
                 (
-                    plots.picture(pixels[i], order=order),
+                    draw(i),
                     f"{_taken(labels[targets[i]], labels[answers[i]])}, {100 * sureness[i]:.0f} %",
                     names[i],
                 )

@@ -32,6 +32,8 @@ from edgecnn.text import VOCABULARY, TextInput
 
 RUN, SPLIT, HISTORY = "run.json", "split.json", "history.csv"
 MODEL, METRICS, REPORT, CHECKPOINT = "model.keras", "metrics.json", "report.html", "checkpoint.npz"
+FREE = {"stream"}
+"""Settings that decide nothing about the outcome, and may change when a run is resumed."""
 
 
 def versions() -> dict[str, str]:
@@ -97,12 +99,13 @@ class Run:
                 raise StorageError(f"the run in {path} is complete: choose another --out")
             before = {"task": run.facts["task"], **run.facts["settings"]}
             now = json.loads(json.dumps({"task": task, **settings}))
-            for name in sorted({*before, *now}):
+            for name in sorted({*before, *now} - FREE):
                 if before.get(name) != now.get(name):
                     raise DataError(
                         f"cannot resume {path}: its {name} is {before.get(name)!r}, "
                         f"now {now.get(name)!r}: use the same options or another --out"
                     )
+            run.facts["settings"] |= {name: now[name] for name in FREE & now.keys()}
             return run
         with storing(path):
             path.mkdir(parents=True, exist_ok=True)

@@ -83,8 +83,7 @@ class Pictures:
         self.targets: Labels = np.array([self.labels.index(label_of(n)) for n in chosen], np.int64)
         self.channels = int(photos.pixels.shape[-1])
         self.sizes = plan.sizes or _sizes(preprocess.size_wh)
-        digests = "".join(photos.digests[row] for row in self._rows)
-        self.fingerprint = sha256(digests.encode()).hexdigest()
+        self.fingerprint = sha256(photos.digests[self._rows].tobytes()).hexdigest()
         folds_of(self.targets, plan.folds, plan.seed)
 
     def at(self, size_wh: tuple[int, int]) -> Image:
