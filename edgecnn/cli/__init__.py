@@ -23,6 +23,7 @@ COMMANDS = {
     "networks": "networks",
     "compare": "compare",
     "robustness": "robustness",
+    "report": "report",
     "preflight": "preflight",
     "compile": "compile",
     "enroll": "enroll",

@@ -36,6 +36,8 @@ def channels(text: str) -> list[int]:
 @click.option("--task", type=click.Choice(TASKS), required=True, help="What DATA teaches.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder.  [runs/DATA-TASK]")
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in the run folder.")
+@click.option("--tensorboard", is_flag=True, help="Log the rounds into RUN/tensorboard, too; comes "
+              "with edgecnn[tensorboard].")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), help="Same seed, same result.  [0]")
 @click.option("--epochs", type=click.IntRange(1), help="Rounds at most.")
 @click.option("--patience", type=click.IntRange(1), help="Rounds without progress before stopping.")
@@ -71,7 +73,9 @@ def channels(text: str) -> list[int]:
               "detector and embedder to use.  [the ones that ship]")  # fmt: skip
 @click.option("--adapt", is_flag=True, default=None, help="faces: try a last layer fitted to these "
               "people; kept where it recognises more of them.")  # fmt: skip
-def command(data: Path, task: str, out: Path | None, resume: bool, **options: Any) -> None:
+def command(
+    data: Path, task: str, out: Path | None, resume: bool, tensorboard: bool, **options: Any
+) -> None:
     """Train on DATA and leave a run folder: network, history, metrics, split, report.
 
     \b
@@ -102,11 +106,14 @@ def command(data: Path, task: str, out: Path | None, resume: bool, **options: An
         training.start_keras()
     module = import_module(training.TASKS[task])
     given = {name: value for name, value in options.items() if value is not None}
+    if tensorboard and task == "faces":
+        raise DataError("--tensorboard is not for task faces, which has no epochs: leave it out")
     settings = training.settings_for(task, module.DEFAULTS, given)
     out = out or Path("runs", f"{data.resolve().name}-{task}")
+    followed = {"tensorboard": True} if tensorboard else {}
     try:
         with shown() as progress:
-            run = module.train(data, out, settings, resume=resume, progress=progress)
+            run = module.train(data, out, settings, resume=resume, progress=progress, **followed)
     except KeyboardInterrupt:
         click.echo("the same command with --resume goes on from the last whole epoch", err=True)
         raise
