@@ -16,7 +16,7 @@ import numpy.typing as npt
 from converters.faults import Finding
 from edgecnn.images import Floats
 from edgecnn.training.answers import Answers
-from edgecnn.training.measures import calibration_error
+from edgecnn.training.measures import calibration_error, reliability
 
 Ints = npt.NDArray[np.int64]
 
@@ -164,10 +164,18 @@ class Comparison:
         return found
 
     def details(self) -> dict[str, Any]:
-        """What stays with the run: :meth:`facts` with every group and the flipped samples."""
+        """What stays with the run: :meth:`facts` with every group, the flipped samples, and the
+        bins of :func:`edgecnn.training.measures.reliability`."""
         flips = {"worse": self.worse, "better": self.better}
+        both = {"float": self.before, "int8": self.after}
+        bins = {
+            name: reliability(of.sureness, of.hits).tolist()
+            for name, of in both.items()
+            if of.sureness is not None and of.hits is not None
+        }
         return {
             **self.facts(),
+            **({"reliability": bins} if bins else {}),
             "groups": [self._row(g, named=True) for g in self.groups],
             "flips": {name: [self._flip(i) for i in rows] for name, rows in flips.items()},
         }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.export import export
+from edgecnn.bundle import MANIFEST, Bundle
 from edgecnn.report.layers import depth, keras_layers, totals
 from edgecnn.training import images, settings_for
 from edgecnn.training.contest import Contender, Row
@@ -30,7 +31,7 @@ def hold(
 
     Args:
         budget: settings of :mod:`edgecnn.training.images` that all share.
-        resume: what is finished in ``out`` is not done again.
+        resume: what is trained or converted in ``out`` is not done again.
         progress: takes a contender and gives what is called as it trains.
 
     Raises:
@@ -38,23 +39,27 @@ def hold(
     """
     for contender in taking_part:
         given = {k: v for k, v in {**budget, **contender.settings}.items() if v is not None}
-        run = _trained(data, out / contender.name, given, resume, progress(contender))
+        run, is_new = _trained(data, out / contender.name, given, resume, progress(contender))
         bundle = out / (contender.name + BUNDLE)
-        # What int8 loses is in the table; it is not for this command to refuse it.
-        exported = export(run.path, BOARD, bundle, max_drop=1.0, replace=resume)
+        if resume and not is_new and (bundle / MANIFEST).is_file():
+            exported = Bundle(bundle)
+        else:
+            # What int8 loses is in the table; it is not for this command to refuse it.
+            exported = export(run.path, BOARD, bundle, max_drop=1.0, replace=resume)
         yield _row(contender, run, exported)
 
 
 def _trained(
     data: str | Path, out: Path, given: dict[str, Any], resume: bool, progress: Progress | None
-) -> Run:
+) -> tuple[Run, bool]:
+    """The run, and whether it was trained just now."""
     if resume and (out / METRICS).exists():
         run = Run(out)
         wanted = settings_for("images", images.DEFAULTS, given)
         wanted["data"] = str(Path(data).resolve())
         if run.facts["settings"] == wanted:
-            return run
-    return images.train(data, out, given, resume=resume, progress=progress)
+            return run, False
+    return images.train(data, out, given, resume=resume, progress=progress), True
 
 
 def _row(contender: Contender, run: Run, bundle: Any) -> Row:

@@ -17,8 +17,9 @@ from edgecnn.errors import BundleError
 from edgecnn.report import page, plots
 from edgecnn.storage import write_json
 from edgecnn.training.measures import reliability
+from edgecnn.training.run import VERIFICATION
 
-VERIFICATION, PAGE = "verification.json", "verification.html"
+PAGE = "verification.html"
 SCHEMA = 1
 
 SHOWN = 24

@@ -26,6 +26,7 @@ COMMANDS = {
     "compare": "compare",
     "search": "search",
     "robustness": "robustness",
+    "report": "report",
     "preflight": "preflight",
     "compile": "compile",
     "enroll": "enroll",

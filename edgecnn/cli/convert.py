@@ -13,6 +13,7 @@ import click
 from edgecnn.cli.convert_tflite import FOREIGN, convert_tflite, foreign_options, refuse_for_runs
 from edgecnn.cli.healing import cures_for, healing_lines, tell
 from edgecnn.cli.options import Named, json_option, strangers_option
+from edgecnn.cli.report import refreshed
 
 if TYPE_CHECKING:
     from converters.speed import Speed
@@ -56,7 +57,8 @@ def command(
     """Convert RUN to int8, prove that nothing was lost, and write a bundle.
 
     The command fails, and writes no bundle, where int8 is worse than float by more than --max-drop
-    on held-out data. RUN/verification.html shows every picture whose answer changed.
+    on held-out data. RUN/verification.html shows every picture whose answer changed, and RUN's
+    report.html (images) what became of figures, size and speed.
 
     --heal tries, in order of cost: other calibration, equalised channels, corrected biases,
     fine-tuning with rounding (minutes), and on boards without an accelerator the worst layer in
@@ -167,10 +169,17 @@ def convert_run(
     with tempfile.TemporaryDirectory(prefix="edgecnn-") as work:
         float_file = float_out or Path(work, "float.tflite")
         bundle = export(run, float_out=float_file, **options)
-        kind = KINDS.get(Run(run).task)
+        taken = Run(run)
+        kind = KINDS.get(taken.task)
         if kind is None:
             return bundle, None
-        return bundle, speed.compare(bundle.path / bundle.entry(kind).file, float_file)
+        file = bundle.path / bundle.entry(kind).file
+        compared = speed.compare(file, float_file)
+        if taken.task == "images":
+            size = {"int8_bytes": file.stat().st_size, "float_bytes": float_file.stat().st_size}
+            facts = {**compared.as_dict(), **size, "target": bundle.manifest.target}
+            refreshed(taken, speed=facts)
+        return bundle, compared
 
 
 def _asked(point: dict[str, Any]) -> str:

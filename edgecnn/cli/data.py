@@ -14,9 +14,7 @@ from edgecnn.cli.options import json_option, keys_of
 from edgecnn.errors import DataError
 
 if TYPE_CHECKING:
-    from edgecnn.cli.progress import Show
     from edgecnn.data.check import Finding
-    from edgecnn.data.look import Seen
 
 RESULT, PAGE = "check.json", "check.html"
 
@@ -71,6 +69,7 @@ def check(
     from edgecnn.data.folders import list_photos
     from edgecnn.data.look import look
     from edgecnn.storage import write_json
+    from edgecnn.training import check as asked
 
     if yes and not fix:
         raise DataError("--yes confirms what --fix moves: name a side folder by --fix")
@@ -80,12 +79,15 @@ def check(
     with shown(to_stderr=as_json) as show:
         seen = look(folder, names, lambda done, of: show("looking at pictures", done, of, {}))
         found = rules.by_themselves(seen)
-        found += rules.repeated(seen, parts_of(seen, run_path, seed))
+        found += rules.repeated(seen, asked.parts_of(seen, run_path, seed))
         notes = []
         if faces:
-            found += faceless(folder, seen)
+            found += asked.faceless(folder, seen)
         if labels:
-            doubts, note = mislabelled(folder, seen, found, seed, show)
+            doubts, note = asked.mislabelled(
+                folder, seen, found, seed,
+                progress=lambda done, of: show("asking of labels", done, of, {}),
+            )  # fmt: skip
             found += doubts
             notes += [note] if note else []
     classes, uneven = rules.balance(seen)
@@ -123,71 +125,3 @@ def confirmed(found: list[Finding], yes: list[str] | None) -> list[Finding]:
         counts = Counter(f.kind for f in found)
         yes = [k for k in kinds if click.confirm(f"move {counts[k]:,} of kind {k}?", err=True)]
     return [f for f in found if f.kind in yes]
-
-
-def parts_of(seen: list[Seen], run_path: Path | None, seed: int) -> dict[str, str]:
-    """Name to part: of a run, or of the split that a training would make; empty where neither."""
-    from edgecnn.data.folders import PARTS, split
-    from edgecnn.training.run import Run
-
-    if run_path is not None:
-        parts = {part: Run(run_path).split.get(part, []) for part in PARTS}
-    else:
-        good = [one for one in seen if not one.fault]
-        try:
-            parts = split([o.name for o in good], [o.digest for o in good], seed=seed)
-        except DataError:  # too few pictures of a class to train on; balance says so
-            return {}
-    return {name: part for part, names in parts.items() for name in names}
-
-
-def faceless(folder: Path, seen: list[Seen]) -> list[Finding]:
-    """By the detector that ships."""
-    from edgecnn.bundle import ASSETS, Bundle
-    from edgecnn.data.check import without_face
-    from edgecnn.faces.detect import Detector
-
-    return without_face(folder, seen, Detector.of(Bundle(ASSETS)))
-
-
-def mislabelled(
-    folder: Path, seen: list[Seen], found: list[Finding], seed: int, show: Show
-) -> tuple[list[Finding], str]:
-    """Pictures that networks take for another class, and what to say where that cannot be told.
-
-    Broken pictures are left out, and copies, which would be seen in training.
-    """
-    import numpy as np
-
-    from edgecnn import training
-    from edgecnn.data.check import Finding
-    from edgecnn.data.folders import read_photos
-    from edgecnn.images import Preprocess
-
-    training.start_keras()
-    from edgecnn.training.folds import doubtful, out_of_fold
-
-    out = {f.name for f in found if f.kind in ("broken", "flat", "duplicate", "near-duplicate")}
-    good = [one for one in seen if one.name not in out]
-    classes = sorted({one.label for one in good})
-    if len(classes) < 2:
-        return [], "wrong labels cannot be told: fewer than two classes have pictures"
-    sizes = {one.size_wh for one in good}
-    own = sizes.pop() if len(sizes) == 1 else (64, 64)
-    size = own if min(own) >= 8 and max(own) <= 64 else (64, 64)
-    order = "GRAY" if all(one.is_grey for one in good) else "RGB"
-    # A picture in two classes is what the rest decides about.
-    pixels = read_photos(folder, [o.name for o in good], Preprocess(size, order),
-                         skip_broken=True)  # fmt: skip
-    targets = np.array([classes.index(n.partition("/")[0]) for n in pixels.names], np.int64)
-    try:
-        said = out_of_fold(
-            pixels.pixels, targets, len(classes), seed=seed,
-            progress=lambda done, of: show("asking of labels", done, of, {}),
-        )  # fmt: skip
-    except DataError as e:
-        return [], f"wrong labels cannot be told: {e}"
-    return [
-        Finding("label", pixels.names[i], f"{classes[said[i].argmax()]} by {said[i].max():.0%}")
-        for i in doubtful(said, targets)
-    ], ""

@@ -47,12 +47,14 @@ def run(out: Path, seed: int, progress: Show) -> dict[str, Any]:
     # Its warning about traced functions counts those of all networks in one process.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from converters.export import export
+    from edgecnn.training import images
 
     with tempfile.TemporaryDirectory(prefix="edgecnn-demo-") as work:
         folder = Path(work)
         write_digits(folder / "digits")
         cnn = _train(folder, "compact", CHANNELS, seed, progress)
         bundle = export(cnn.path, BOARD, out / "digits-bundle")
+        images.report(cnn)
         shutil.copyfile(cnn.path / "report.html", out / "digits-report.html")
         entry = bundle.entry("classifier")
         accuracy = {kind: figures["accuracy"] for kind, figures in entry.metrics.items()}

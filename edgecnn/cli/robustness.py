@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from edgecnn.cli.options import json_option, keys_of
+from edgecnn.cli.report import refreshed
 
 RESULT, CARD = "robustness.json", "robustness.html"
 
@@ -37,7 +38,8 @@ def command(
 
     Shift, size, rotation, shear, blur, noise, light, occlusion and JPEG compression, each by itself
     and weak to strong. DATA is a folder for each class; pictures that a run was trained or chosen
-    by are left out. The card has a curve for each, and says where a network holds and where not.
+    by are left out. The card has a curve for each, and says where a network holds and where not;
+    where MODEL is a run, its own page then has the same.
 
     \b
     Example:
@@ -47,11 +49,13 @@ def command(
     """
     from converters import robustness as looked_at
     from edgecnn import training
+    from edgecnn.bundle import MANIFEST
     from edgecnn.cli.progress import shown
     from edgecnn.data.disturb import KINDS
     from edgecnn.storage import write_json
     from edgecnn.training import robustness as measured
     from edgecnn.training import robustness_report as report
+    from edgecnn.training.run import Run
 
     training.start_keras()
     models = [model, *beside]
@@ -73,6 +77,8 @@ def command(
     out.mkdir(parents=True, exist_ok=True)
     report.write(out / CARD, f"Robustness on {data.resolve().name}", curves, facts, taken[0])
     write_json(out / RESULT, found)
+    if not (model / MANIFEST).is_file():
+        refreshed(Run(model), robustness=found)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return

@@ -36,6 +36,8 @@ def channels(text: str) -> list[int]:
 @click.option("--task", type=click.Choice(TASKS), required=True, help="What DATA teaches.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder.  [runs/DATA-TASK]")
 @click.option("--resume", is_flag=True, help="Go on with the interrupted run in the run folder.")
+@click.option("--tensorboard", is_flag=True, help="Log the rounds into RUN/tensorboard, too; comes "
+              "with edgecnn[tensorboard].")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), help="Same seed, same result.  [0]")
 @click.option("--epochs", type=click.IntRange(1), help="Rounds at most.")
 @click.option("--patience", type=click.IntRange(1), help="Rounds without progress before stopping.")
@@ -92,7 +94,7 @@ def channels(text: str) -> list[int]:
 @click.option("--workers", type=click.IntRange(2), help="With --cluster: how many machines.")
 @click.option("--worker", type=click.IntRange(0), help="With --cluster: which this is, from 0.")
 def command(
-    data: Path, task: str, out: Path | None, resume: bool, cluster: str | None,
+    data: Path, task: str, out: Path | None, resume: bool, tensorboard: bool, cluster: str | None,
     workers: int | None, worker: int | None, **options: Any,
 ) -> None:  # fmt: skip
     """Train on DATA and leave a run folder: network, history, metrics, split, report.
@@ -124,14 +126,17 @@ def command(
     out = out or Path("runs", f"{data.resolve().name}-{task}")
     given = {name: value for name, value in options.items() if value is not None}
     if cluster is None and workers is None and worker is None:
-        _train(data, task, out, resume, given)
+        _train(data, task, out, resume, tensorboard, given)
         return
     if cluster is None or workers is None or worker is None or task != "images":
         raise DataError("expected --cluster, --workers and --worker together, for task images")
-    watched(Place(cluster, workers, worker), lambda: _train(data, task, out, resume, given))
+    place = Place(cluster, workers, worker)
+    watched(place, lambda: _train(data, task, out, resume, tensorboard, given))
 
 
-def _train(data: Path, task: str, out: Path, resume: bool, given: dict[str, Any]) -> None:
+def _train(
+    data: Path, task: str, out: Path, resume: bool, tensorboard: bool, given: dict[str, Any]
+) -> None:
     """Train, and print what came of it."""
     from importlib import import_module
 
@@ -142,11 +147,14 @@ def _train(data: Path, task: str, out: Path, resume: bool, given: dict[str, Any]
     if task != "faces":  # which trains no network and does without Keras
         training.start_keras()
     module = import_module(training.TASKS[task])
+    if tensorboard and task == "faces":
+        raise DataError("--tensorboard is not for task faces, which has no epochs: leave it out")
     settings = training.settings_for(task, module.DEFAULTS, given)
+    more = {"tensorboard": True} if tensorboard else {}
     with cluster.folder(out) as own:
         try:
             with shown() as progress:
-                run = module.train(data, own, settings, resume=resume, progress=progress)
+                run = module.train(data, own, settings, resume=resume, progress=progress, **more)
         except KeyboardInterrupt:
             click.echo("the same command with --resume goes on from the last whole epoch", err=True)
             raise

@@ -82,6 +82,11 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     )
 
 
+FITTING = 700
+"""Pixels of a drawing's width up to which it is read on a phone; wider ones scroll sideways there.
+"""
+
+
 def plot(draw: Callable[[bool], bytes], alt: str, caption: str = "") -> str:
     """A drawing for light and for dark readers.
 
@@ -90,9 +95,12 @@ def plot(draw: Callable[[bool], bytes], alt: str, caption: str = "") -> str:
         alt: what it shows, for those who cannot see it.
     """
     note = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    light = draw(False)
+    width = int.from_bytes(light[16:20], "big")  # of the IHDR chunk, which comes first
+    opened = "<figure class=scroll>" if width > FITTING else "<figure>"
     return (
-        '<figure><picture><source media="(prefers-color-scheme: dark)" '
-        f'srcset="{_inline(draw(True))}"><img src="{_inline(draw(False))}" '
+        f'{opened}<picture><source media="(prefers-color-scheme: dark)" '
+        f'srcset="{_inline(draw(True))}"><img src="{_inline(light)}" '
         f'alt="{escape(alt)}"></picture>{note}</figure>'
     )
 
@@ -103,10 +111,14 @@ def picture(png: bytes, alt: str, caption: str = "") -> str:
     return f'<figure><img src="{_inline(png)}" alt="{escape(alt)}">{note}</figure>'
 
 
-def gallery(pictures: Sequence[tuple[bytes, str, str]]) -> str:
-    """Small pictures side by side: PNG bytes, and one line in strong and one in weak type."""
+def gallery(pictures: Sequence[tuple[bytes, str, str]], across: int = 1) -> str:
+    """Small pictures side by side: PNG bytes, and one line in strong and one in weak type.
+
+    Args:
+        across: how many pictures stand beside one another in each PNG.
+    """
     return (
-        '<div class="gallery">'
+        f'<div class="gallery" style="--across: {across}">'
         + "".join(
             f'<figure><img src="{_inline(png)}" alt="{escape(strong)}"><figcaption>'
             f"<b>{escape(strong)}</b><br>{escape(weak)}</figcaption></figure>"
@@ -149,17 +161,18 @@ section > :last-child { margin-bottom: 0; }
   font-variant-numeric: tabular-nums; }
 .figures small { display: block; font-size: 0.78rem; font-weight: 400; letter-spacing: 0;
   color: var(--soft); line-height: 1.35; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; margin: 0 0 0.8rem; }
 table { border-collapse: collapse; font-size: 0.92rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 0.32rem 1.4rem 0.32rem 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; overflow-wrap: anywhere; }
+  vertical-align: top; overflow-wrap: break-word; }
 th { color: var(--soft); font-weight: 500; white-space: nowrap; }
 tbody tr:last-child td { border-bottom: 0; }
-.n { text-align: right; }
+.n { text-align: right; white-space: nowrap; }
 figure { margin: 0 0 0.8rem; }
 figure img { max-width: 100%; height: auto; display: block; }
 figcaption { color: var(--soft); font-size: 0.85rem; margin-top: 0.4rem; max-width: 46rem; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.2rem, 1fr));
+.gallery { display: grid;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 3.4rem + 4.6rem * var(--across)), 1fr));
   gap: 1rem; }
 .gallery figure { margin: 0; }
 .gallery img { width: 100%; border-radius: 6px; border: 1px solid var(--line);
@@ -167,5 +180,11 @@ figcaption { color: var(--soft); font-size: 0.85rem; margin-top: 0.4rem; max-wid
 .gallery figcaption { font-size: 0.78rem; line-height: 1.35; overflow-wrap: anywhere; }
 .gallery b { color: var(--ink); font-weight: 600; }
 footer { color: var(--soft); font-size: 0.8rem; }
+@media (max-width: 45rem) {
+  section { padding: 1.1rem 1rem; }
+  th, td { padding-right: 0.8rem; }
+  .scroll { overflow-x: auto; }
+  .scroll img { max-width: none; width: 44rem; }
+}
 @media print { body { background: none; } section { break-inside: avoid; } }
 """

@@ -82,11 +82,13 @@ def train(
     *,
     resume: bool = False,
     progress: Progress | None = None,
+    tensorboard: bool = False,
 ) -> Run:
     """Train a detector on a folder of scenes (see :mod:`edgecnn.data.scenes`).
 
     Args:
         settings: any of :data:`DEFAULTS`.
+        tensorboard: log the epochs for TensorBoard too.
 
     Raises:
         DataError: the scenes or the settings are not what was expected.
@@ -97,7 +99,8 @@ def train(
     scenes = read_scenes(data)
     parts = split_scenes(scenes, chosen["seed"])
     negatives = _negatives(chosen["negatives"])
-    run = Run.start(out, "detector", {**chosen, "data": str(Path(data).resolve())}, resume=resume)
+    described = {**chosen, "data": str(Path(data).resolve())}
+    run = Run.start(out, "detector", described, resume=resume, tensorboard=tensorboard)
     try:
         return _train(run, scenes, parts, negatives, progress)
     except (DataError, ModelError, TrainingError):

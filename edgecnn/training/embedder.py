@@ -80,6 +80,7 @@ def train(
     *,
     resume: bool = False,
     progress: Progress | None = None,
+    tensorboard: bool = False,
 ) -> Run:
     """Train an embedder on the aligned faces of ``data`` into the run folder ``out``.
 
@@ -92,7 +93,7 @@ def train(
     people = aligned.index(data)
     parts = split(people, settings["seed"])
     check(parts, settings["teacher"])
-    run = Run.start(out, "embedder", settings, resume=resume)
+    run = Run.start(out, "embedder", settings, resume=resume, tensorboard=tensorboard)
     keras.utils.set_random_seed(settings["seed"])
     preprocess = Preprocess((settings["size"],) * 2, "RGB", "stretch")
     run.note(input=preprocess.to_dict())

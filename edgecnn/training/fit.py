@@ -16,6 +16,7 @@ import numpy as np
 from edgecnn.errors import TrainingError, needs
 from edgecnn.storage import whole_file
 from edgecnn.training.run import CHECKPOINT, Run
+from edgecnn.training.tensorboard import logged
 
 with needs("train", "keras", "tensorflow"):
     import keras
@@ -40,7 +41,8 @@ def fit(
     """Train a compiled ``model`` and leave it with its best weights.
 
     Goes on from ``run``'s checkpoint where one of this stage exists, and returns at once where
-    the stage is already behind. Every epoch is one row of ``history.csv``.
+    the stage is already behind. Every epoch is one row of ``history.csv``, and a step of the log
+    for TensorBoard where the run has one.
 
     Args:
         batches: a ``keras.utils.PyDataset``; its ``on_epoch_begin`` is not relied on, but where
@@ -58,21 +60,23 @@ def fit(
     first = keeper.restore()
     if first is None:
         return
-    for epoch in range(first, epochs):
-        if patience is not None and epoch - keeper.best_epoch > patience:
-            break
-        if hasattr(batches, "epoch"):
-            batches.epoch = epoch
-        start = time.monotonic()
-        watch = _Watch(f"{stage} {epoch + 1}/{epochs}", len(batches), progress)
-        result = model.fit(batches, verbose=0, callbacks=[watch], shuffle=False)
-        figures = {k: float(v[-1]) for k, v in result.history.items()}
-        figures |= {f"val_{k}": float(v) for k, v in validate().items()}
-        run.add_history(
-            {"stage": stage, "epoch": epoch + 1, "seconds": round(time.monotonic() - start, 1)}
-            | {k: round(v, 6) for k, v in figures.items()}
-        )
-        keeper.save(epoch, figures[f"val_{monitor}"])
+    with logged(run) as log:
+        for epoch in range(first, epochs):
+            if patience is not None and epoch - keeper.best_epoch > patience:
+                break
+            if hasattr(batches, "epoch"):
+                batches.epoch = epoch
+            start = time.monotonic()
+            watch = _Watch(f"{stage} {epoch + 1}/{epochs}", len(batches), progress)
+            result = model.fit(batches, verbose=0, callbacks=[watch], shuffle=False)
+            figures = {k: float(v[-1]) for k, v in result.history.items()}
+            figures |= {f"val_{k}": float(v) for k, v in validate().items()}
+            run.add_history(
+                {"stage": stage, "epoch": epoch + 1, "seconds": round(time.monotonic() - start, 1)}
+                | {k: round(v, 6) for k, v in figures.items()}
+            )
+            log(figures)
+            keeper.save(epoch, figures[f"val_{monitor}"])
     keeper.finish()
 
 

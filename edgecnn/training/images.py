@@ -31,6 +31,7 @@ from edgecnn.training.fit import Progress, fit
 from edgecnn.training.images_report import write_report
 from edgecnn.training.measures import accuracies, confusion, cross_entropy, least_threshold, softmax
 from edgecnn.training.run import CHECKPOINT, FREE, Run
+from edgecnn.training.saliency_report import Tested
 from edgecnn.training.transfer import earlier, input_of, refuse_foreign, transferred
 
 with needs("train", "keras", "tensorflow"):
@@ -79,12 +80,14 @@ def train(
     *,
     resume: bool = False,
     progress: Progress | None = None,
+    tensorboard: bool = False,
 ) -> Run:
     """Train on ``data``, a folder of pictures for each class, and leave a run folder in ``out``.
 
     Args:
         settings: any of :data:`DEFAULTS`.
         resume: go on with the run in ``out`` where one was interrupted.
+        tensorboard: log the epochs for TensorBoard too.
 
     Raises:
         DataError: the folder or a setting is not as expected.
@@ -94,7 +97,8 @@ def train(
     settings = settings_for("images", DEFAULTS, settings)
     _check(settings)
     names = list_photos(data)
-    run = Run.start(out, "images", {**settings, "data": str(Path(data).resolve())}, resume=resume)
+    described = {**settings, "data": str(Path(data).resolve())}
+    run = Run.start(out, "images", described, resume=resume, tensorboard=tensorboard)
     try:
         return _train(run, names, progress)
     except (DataError, TrainingError):
@@ -149,6 +153,28 @@ def answers(run: Run, predict: Predict, part: str) -> Answers:
 def score(run: Run, predict: Predict, part: str) -> dict[str, float]:
     """``accuracy``, the headline, and ``balanced_accuracy`` of ``predict`` on a part."""
     return answers(run, predict, part).figures
+
+
+def report(run: Run) -> None:
+    """Write the page of a finished run again, with all that has been found out since.
+
+    Raises:
+        DataError: the run is not finished, or a picture is gone or broken since the training.
+        StorageError: the page cannot be written.
+    """
+    metrics, network = run.metrics, run.load_model()
+    pixels, targets = _read_part(run, run.split["test"])
+    logits = _logits(network, pixels, np.arange(len(pixels)))
+    tested = _tested(run, lambda k: pixels[k], targets, logits)
+    try:
+        write_report(run, metrics, network, tested)
+    except KeyError as e:
+        raise DataError(f"{run.path} lacks {e}, which its page shows: train it again") from e
+
+
+def _tested(run: Run, pixels: Callable[[Any], Image], targets: Labels, logits: Floats) -> Tested:
+    names, order = run.split["test"], run.facts["input"]["order"]
+    return Tested(run.facts["labels"], order, names, pixels, softmax(logits), targets)
 
 
 def _chosen(run: Run, part: str, count: int | None, seed: int) -> list[str]:
@@ -230,14 +256,11 @@ def _train(run: Run, names: list[str], progress: Progress | None) -> Run:
         "counts": counts(parts),
         "skipped": len(photos.skipped),
     }
+    held_out = rows["test"]
     write_report(
-        run,
-        metrics,
-        names=parts["test"],
-        draw=lambda i: plots.picture(photos.pixels[rows["test"][i]], order=preprocess.order),
-        probabilities=softmax(logits["test"]),
-        targets=targets[rows["test"]],
-    )
+        run, metrics, model,
+        _tested(run, lambda k: photos.pixels[held_out[k]], targets[held_out], logits["test"]),
+    )  # fmt: skip
     run.write_metrics(metrics)
     return run
 

@@ -1,4 +1,4 @@
-"""The report of a classifier's training: ``report.html``."""
+"""The page about a classifier's run: ``report.html``."""
 
 from __future__ import annotations
 
@@ -9,30 +9,25 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.data.folders import PARTS
-from edgecnn.images import Floats
 from edgecnn.report import page, plots
-from edgecnn.training.answers import Draw
+from edgecnn.training import found_report, saliency_report
 from edgecnn.training.measures import interval
 from edgecnn.training.run import REPORT, Run
 
-SHOWN = 24
-"""Pictures at most among the worst mistakes."""
-
 
 def write_report(
-    run: Run,
-    metrics: Mapping[str, Any],
-    *,
-    names: Sequence[str],
-    draw: Draw,
-    probabilities: Floats,
-    targets: npt.NDArray[np.int64],
+    run: Run, metrics: Mapping[str, Any], network: Any, tested: saliency_report.Tested
 ) -> None:
-    """Write ``report.html`` into the run folder.
+    """Write ``report.html`` into the run folder, with what has been found out about it so far.
 
     Args:
-        metrics: what goes into ``metrics.json``.
-        names, draw, probabilities, targets: of the N test pictures: ``(N, K)`` and ``(N,)``.
+        metrics: what goes, or went, into ``metrics.json``.
+        network: the run's.
+        tested: its test pictures.
+
+    Raises:
+        DataError: something was found out and cannot be read any more.
+        StorageError: the page cannot be written.
     """
     labels, table = run.facts["labels"], np.asarray(metrics["confusion"])
     sections = [
@@ -54,7 +49,9 @@ def write_report(
             ),
         ),
         page.Section("Classes", classes_table(labels, metrics)),
-        _worst(labels, names, draw, probabilities, targets),
+        *saliency_report.sections(network, tested),
+        found_report.reliability(run, tested.sureness, tested.hits),
+        *found_report.sections(run),
         page.Section("Settings", settings_table(run)),
     ]
     if skipped := run.split["skipped"]:
@@ -99,41 +96,6 @@ def classes_table(labels: Sequence[str], metrics: Mapping[str, Any]) -> str:
         seen = [metrics["counts"][part][label] for part in PARTS]
         rows.append((label, *seen, f"{100 * metrics['per_class'][label]:.1f} %", taken))
     return page.table(("class", *PARTS, "test accuracy", "most often taken for"), rows)
-
-
-def _worst(
-    labels: Sequence[str],
-    names: Sequence[str],
-    draw: Draw,
-    probabilities: Floats,
-    targets: npt.NDArray[np.int64],
-) -> page.Section:
-    """The surest of the wrong answers, or the least sure of the right ones where all are."""
-    answers, sureness = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    wrong = np.flatnonzero(answers != targets)
-    if len(wrong):
-        heading = f"Worst mistakes ({min(SHOWN, len(wrong))} of {len(wrong)})"
-        shown = wrong[np.argsort(-sureness[wrong], kind="stable")][:SHOWN]
-    else:
-        heading = "No mistake among the test pictures; these were the least sure"
-        shown = np.argsort(sureness, kind="stable")[:SHOWN]
-    return page.Section(
-        heading,
-        page.gallery(
-            [
-                (
-                    draw(i),
-                    f"{_taken(labels[targets[i]], labels[answers[i]])}, {100 * sureness[i]:.0f} %",
-                    names[i],
-                )
-                for i in shown
-            ]
-        ),
-    )
-
-
-def _taken(true: str, answer: str) -> str:
-    return true if true == answer else f"{true} → {answer}"
 
 
 def settings_table(run: Run) -> str:

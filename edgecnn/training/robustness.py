@@ -144,6 +144,14 @@ def as_dict(curves: Curves) -> dict[str, Any]:
     }
 
 
+def from_dict(found: Mapping[str, Mapping[str, Sequence[Mapping[str, float]]]]) -> Curves:
+    """What :func:`as_dict` made."""
+    return {
+        kind: {name: [Point(**p) for p in points] for name, points in of.items()}
+        for kind, of in found.items()
+    }
+
+
 def _point(right: int, of: int, level: float = 0.0) -> Point:
     return Point(level, right / of, *interval(right, of))
 

@@ -9,8 +9,14 @@
       vocabulary.npz   (text) the words and their vectors
       model.keras      the trained network (not for faces, which trains no network)
       metrics.json     what was measured on held-out data; its presence means the run is complete
-      report.html      the same for people
+      report.html      the same for people, and what is found out about the run later
+      tensorboard/     the epochs for TensorBoard, where asked for
       checkpoint.npz   only while training is under way
+
+and of what is found out later:
+
+      verification.json  int8 against float    speed.json    both timed, their bytes
+      robustness.json    disturbed pictures    latency.json  each stage of a bundle
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ import copy
 import csv
 import json
 import platform
+import shutil
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -34,6 +41,9 @@ RUN, SPLIT, HISTORY = "run.json", "split.json", "history.csv"
 MODEL, METRICS, REPORT, CHECKPOINT = "model.keras", "metrics.json", "report.html", "checkpoint.npz"
 FREE = {"stream"}
 """Settings that decide nothing about the outcome, and may change when a run is resumed."""
+TENSORBOARD = "tensorboard"
+VERIFICATION, SPEED = "verification.json", "speed.json"
+ROBUSTNESS, LATENCY = "robustness.json", "latency.json"
 
 
 def versions() -> dict[str, str]:
@@ -76,13 +86,21 @@ class Run:
 
     @classmethod
     def start(
-        cls, path: str | Path, task: str, settings: Mapping[str, Any], *, resume: bool = False
+        cls,
+        path: str | Path,
+        task: str,
+        settings: Mapping[str, Any],
+        *,
+        resume: bool = False,
+        tensorboard: bool = False,
     ) -> Run:
         """Begin a run, or go on with one that was interrupted.
 
         Args:
             settings: everything that decides the outcome; JSON types only.
             resume: go on with the run in ``path`` where there is one.
+            tensorboard: make the folder that the epochs are logged into for TensorBoard; a run
+                that has it keeps it.
 
         Raises:
             StorageError: ``path`` holds a run and ``resume`` is false, or it is complete.
@@ -106,12 +124,16 @@ class Run:
                         f"now {now.get(name)!r}: use the same options or another --out"
                     )
             run.facts["settings"] |= {name: now[name] for name in FREE & now.keys()}
-            return run
-        with storing(path):
-            path.mkdir(parents=True, exist_ok=True)
-        facts = {"task": task, "settings": dict(settings), "versions": versions()}
-        write_json(path / RUN, facts)
-        return cls(path)
+        else:
+            with storing(path):
+                path.mkdir(parents=True, exist_ok=True)
+            facts = {"task": task, "settings": dict(settings), "versions": versions()}
+            write_json(path / RUN, facts)
+            run = cls(path)
+        if tensorboard:
+            with storing(path):
+                (path / TENSORBOARD).mkdir(exist_ok=True)
+        return run
 
     @property
     def task(self) -> str:
@@ -169,8 +191,31 @@ class Run:
         """
         for name in (RUN, SPLIT, HISTORY, VOCABULARY, MODEL, REPORT, CHECKPOINT):
             (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self.path / TENSORBOARD, ignore_errors=True)
         if not any(self.path.iterdir()):
             self.path.rmdir()
+
+    def keep(self, name: str, found: Mapping[str, Any]) -> None:
+        """Write what was found out later, :data:`SPEED` and its like; what stood there gives way.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        self._write_json(name, found)
+
+    def found(self, name: str) -> dict[str, Any] | None:
+        """What was found out later; None where nobody has yet.
+
+        Raises:
+            DataError: the file is not JSON.
+        """
+        if not (self.path / name).is_file():
+            return None
+        try:
+            content: dict[str, Any] = json.loads((self.path / name).read_text("utf-8"))
+            return content
+        except (OSError, ValueError) as e:
+            raise DataError(f"{self.path / name} cannot be read ({e}): remove it") from e
 
     def add_history(self, row: Mapping[str, Any]) -> None:
         """Append an epoch to ``history.csv``; columns that are new widen the file."""

@@ -62,12 +62,14 @@ def train(
     *,
     resume: bool = False,
     progress: Progress | None = None,
+    tensorboard: bool = False,
 ) -> Run:
     """Train on ``data``, a table with a text and a label a row, and leave a run folder in ``out``.
 
     Args:
         settings: any of :data:`DEFAULTS`.
         resume: go on with the run in ``out`` where one was interrupted.
+        tensorboard: log the epochs for TensorBoard too.
 
     Raises:
         DataError: the table or a setting is not as expected.
@@ -77,7 +79,8 @@ def train(
     settings = settings_for("text", DEFAULTS, settings)
     check(settings)
     texts, labels = texts_and_labels(data, settings["text"], settings["label"])
-    run = Run.start(out, "text", {**settings, "data": str(Path(data).resolve())}, resume=resume)
+    described = {**settings, "data": str(Path(data).resolve())}
+    run = Run.start(out, "text", described, resume=resume, tensorboard=tensorboard)
     try:
         return _train(run, texts, labels, progress)
     except (DataError, TrainingError):
