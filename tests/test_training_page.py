@@ -113,6 +113,19 @@ def test_what_cannot_be_shown_is_one_line(
     assert code == 2 and "--task images" in complaint
 
 
+def test_another_command_goes_on_where_the_page_cannot_be_drawn(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from edgecnn.cli.report import refreshed
+
+    before = page_of(run)
+    (run.path / METRICS).write_text('{"confusion": [[1]]}')  # as of a run by other hands
+    refreshed(run, robustness={"curves": {}})
+    said = capsys.readouterr().err
+    assert said.startswith("warning: ") and "stays as it was" in said and said.count("\n") == 1
+    assert page_of(run) == before and run.found(ROBUSTNESS) == {"curves": {}}
+
+
 def test_a_dense_network_has_input_gradients_and_no_feature_maps(
     photos: Path, tmp_path: Path
 ) -> None:
