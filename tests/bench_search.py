@@ -108,10 +108,13 @@ def searches(work: Path) -> list[str]:
     rows = [["default: compact of 7 layers × 1", f"{first['latency']['ms']:.3f}",
              f"{first['accuracy']:.2%}", f"{default['accuracy']:.2%}",
              f"{default['parameters']:,}", ""]]  # fmt: skip
+    winners: dict[str, dict[str, Any]] = {}
     for sampler, outcome in found.items():
         best = outcome["best"]
-        metrics = trained(outcome["command"], work)
         one = best["candidate"]
+        if str(one) not in winners:  # the same network, seed and data: the same training
+            winners[str(one)] = trained(outcome["command"], work)
+        metrics = winners[str(one)]
         spent = sum(t["seconds"] for t in outcome["trials"])
         rows.append([f"{sampler}: {one['network']} of {one['depth']} layers × {one['width']:g}",
                      f"{best['latency']['ms']:.3f}", f"{best['accuracy']:.2%}",

@@ -173,6 +173,7 @@ def sizes(
             ax.annotate(name, (x, 100 * y), (6, -3), textcoords="offset points", fontsize=8,
                         color=style["ink"])  # fmt: skip
     ax.set_xscale("log")
+    ax.tick_params(which="minor", colors=style["ink"], labelsize=8, length=0)
     ax.margins(x=0.15)
     ax.set_xlabel(labels[0], fontsize=9, color=style["ink"])
     ax.set_ylabel(labels[1], fontsize=9, color=style["ink"])

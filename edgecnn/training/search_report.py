@@ -53,7 +53,8 @@ def draw(trials: Sequence[Trial], board: str, dark: bool) -> bytes:
         "Pareto front": [_dot(t, str(t.candidate)) for t in ahead],
         "others": [_dot(t, "") for t in whole if t not in ahead],
     }
-    return plots.sizes(groups, (f"milliseconds on {board}", "% right"), dark=dark)
+    known = " or ".join(dict.fromkeys(t.latency.how for t in whole))
+    return plots.sizes(groups, (f"milliseconds on {board}, {known}", "% right"), dark=dark)
 
 
 def _dot(trial: Trial, name: str) -> tuple[float, float, float, float, str]:
