@@ -19,7 +19,7 @@ from edgecnn.images import Image
 SHAPE = (12, 12, 4)
 """Of the picture that each small network takes."""
 
-OURS = ("compact", "dense")
+OURS = ("compact", "text", "dense")
 """Networks of ours of which no file ships."""
 
 

@@ -135,10 +135,17 @@ def test_a_stricter_bundle_disagrees_and_pictures_are_private(
 
 
 def test_a_live_camera_goes_on_at_its_rate_while_the_shadow_takes_what_it_gets(
-    visit: Path, tmp_path: Path
+    visit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stats, stop, path = Stats(), threading.Event(), tmp_path / "s.json"
     before = sorted(visit.rglob("*"))
+    real, children = subprocess.Popen, list[Any]()
+
+    def popen(command: list[str], **options: Any) -> Any:
+        children.append(real(command, **options))
+        return children[-1]
+
+    monkeypatch.setattr(shadow_module.subprocess, "Popen", popen)
     with network_camera(fps=20) as camera:
         watching = threading.Thread(
             target=watch,
@@ -154,6 +161,10 @@ def test_a_live_camera_goes_on_at_its_rate_while_the_shadow_takes_what_it_gets(
         watching.start()
         try:
             until(lambda: path.exists() and status(path)["shadow"]["frames"] >= 3, 60)
+            children[0].send_signal(signal.SIGSTOP)  # the slowest model there is
+            seen = stats.frames
+            until(lambda: stats.frames >= seen + 20, 60)
+            children[0].send_signal(signal.SIGCONT)
         finally:
             stop.set()
             watching.join(20)
