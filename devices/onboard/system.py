@@ -64,7 +64,7 @@ def last_lines(count: int = 5) -> str:
     """What the service said last, in one line."""
     with contextlib.suppress(Refused):
         words = ["journalctl", "--unit", UNIT, "--lines", str(count), "--output", "cat"]
-        said = tool([*words, "--no-pager"], 20)[1]
+        said = tool([*words, "--no-pager", "_TRANSPORT=stdout"], 20)[1]  # not systemd's own
         return " | ".join(line.strip() for line in said.splitlines() if line.strip())
     return ""
 

@@ -81,7 +81,8 @@ def board(
 
 @pytest.fixture(scope="module")
 def empty(board: VirtualBoard) -> set[str]:
-    """The board's files before edgecnn came."""
+    """The board's files before edgecnn came, but after its user's first sudo, which leaves one."""
+    board.ssh("sudo -n true", user="pi")
     return board.files()
 
 
