@@ -13,7 +13,7 @@ import numpy.typing as npt
 from edgecnn.bundle import DETECTOR, PORTRAIT
 from edgecnn.data.mosaic import Composer
 from edgecnn.data.scenes import Scenes, read_scenes, split_scenes
-from edgecnn.errors import DataError, ModelError, TrainingError, needs
+from edgecnn.errors import DataError, needs
 from edgecnn.faces.boxes import nms
 from edgecnn.faces.detect import Faces, decode
 from edgecnn.faces.recall import Hits, hits
@@ -99,14 +99,8 @@ def train(
     scenes = read_scenes(data)
     parts = split_scenes(scenes, chosen["seed"])
     negatives = _negatives(chosen["negatives"])
-    described = {**chosen, "data": str(Path(data).resolve())}
-    run = Run.start(out, "detector", described, resume=resume, tensorboard=tensorboard)
-    try:
+    with Run.begun(out, "detector", chosen, data, resume=resume, tensorboard=tensorboard) as run:
         return _train(run, scenes, parts, negatives, progress)
-    except (DataError, ModelError, TrainingError):
-        if not resume:
-            run.discard()
-        raise
 
 
 def _train(

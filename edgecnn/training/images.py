@@ -21,7 +21,7 @@ from edgecnn.data.folders import (
     read_photos,
     split_rows,
 )
-from edgecnn.errors import DataError, TrainingError, needs
+from edgecnn.errors import DataError, needs
 from edgecnn.images import Floats, Image, Preprocess, decode_image, read_image, to_network
 from edgecnn.networks import CLASSIFIERS, build
 from edgecnn.report import plots
@@ -97,14 +97,8 @@ def train(
     settings = settings_for("images", DEFAULTS, settings)
     _check(settings)
     names = list_photos(data)
-    described = {**settings, "data": str(Path(data).resolve())}
-    run = Run.start(out, "images", described, resume=resume, tensorboard=tensorboard)
-    try:
+    with Run.begun(out, "images", settings, data, resume=resume, tensorboard=tensorboard) as run:
         return _train(run, names, progress)
-    except (DataError, TrainingError):
-        if not resume:
-            run.discard()
-        raise
 
 
 def samples(run: Run, part: str, count: int | None = None, seed: int = 0) -> tuple[Image, Labels]:

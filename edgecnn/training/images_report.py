@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from edgecnn.data.folders import PARTS
-from edgecnn.report import page, plots
-from edgecnn.training import found_report, saliency_report
-from edgecnn.training.measures import interval
+from edgecnn.report import page
+from edgecnn.training import classes_report, found_report, saliency_report
 from edgecnn.training.run import REPORT, Run
 
 
@@ -29,86 +24,37 @@ def write_report(
         DataError: something was found out and cannot be read any more.
         StorageError: the page cannot be written.
     """
-    labels, table = run.facts["labels"], np.asarray(metrics["confusion"])
     sections = [
-        page.Section("Result", _result(run, metrics, table)),
-        page.Section(
-            "Learning curves",
-            page.plot(
-                lambda dark: plots.curves(run.history, dark=dark),
-                "Loss and accuracy by epoch, for training and validation",
-                "Training figures are of augmented pictures with smoothed labels, so they can be "
-                "worse than the validation's.",
-            ),
+        page.Section("Result", _result(run, metrics)),
+        classes_report.curves(
+            run,
+            "Training figures are of augmented pictures with smoothed labels, so they can be worse "
+            "than the validation's.",
         ),
-        page.Section(
-            "Confusion on the test pictures",
-            page.plot(
-                lambda dark: plots.confusion_matrix(table, labels, dark=dark),
-                "Confusion matrix of the test pictures",
-            ),
-        ),
-        page.Section("Classes", classes_table(labels, metrics)),
+        classes_report.confusion(run, metrics, "pictures"),
+        classes_report.classes(run, metrics),
         *saliency_report.sections(network, tested),
         found_report.reliability(run, tested.sureness, tested.hits),
         *found_report.sections(run),
-        page.Section("Settings", settings_table(run)),
+        classes_report.settings(run),
     ]
     if skipped := run.split["skipped"]:
         sections.insert(
             -1, page.Section("Left out", page.table(("file", "why"), [*skipped.items()]))
         )
-    title = f"Recognising {len(labels)} classes"
+    title = f"Recognising {len(run.facts['labels'])} classes"
     page.write(run.path / REPORT, title, sections)
 
 
-def _result(run: Run, metrics: Mapping[str, Any], table: npt.NDArray[np.int64]) -> str:
-    point = metrics["operating_point"]
-    right, of = int(np.trace(table)), int(table.sum())
-    low, high = interval(right, of)
+def _result(run: Run, metrics: Mapping[str, Any]) -> str:
     width, height = run.facts["input"]["size_wh"]
     seconds = sum(float(row["seconds"]) for row in run.history)
     return page.figures(
         {
-            "Test accuracy": f"{100 * right / of:.1f} %\n{right} of {of} right; 95 % interval "
-            f"{100 * low:.1f}–{100 * high:.1f} %",
+            "Test accuracy": classes_report.accuracy(metrics),
             "Parameters": f"{metrics['parameters']:,}\n{run.facts['settings']['network']} network, "
             f"input {width}×{height} {run.facts['input']['order']}",
-            "Threshold": f"{point['threshold']:.2f}\nbelow it the answer is unknown; "
-            f"{100 * point['error_rate']:.1f} % of {point['trials']} answers at or above it "
-            "were wrong on validation",
+            "Threshold": classes_report.threshold(metrics),
             "Training": f"{seconds:.0f} s\n{metrics['epochs']} epochs",
         }
     )
-
-
-def classes_table(labels: Sequence[str], metrics: Mapping[str, Any]) -> str:
-    """How often each class was right, and what it was taken for, as HTML.
-
-    Args:
-        metrics: with ``confusion``, ``counts`` by part and class, and ``per_class``.
-    """
-    table, rows = np.asarray(metrics["confusion"]), []
-    for i, label in enumerate(labels):
-        wrong = table[i].copy()
-        wrong[i] = 0
-        taken = f"{labels[int(wrong.argmax())]} ({wrong.max()})" if wrong.any() else ""
-        seen = [metrics["counts"][part][label] for part in PARTS]
-        rows.append((label, *seen, f"{100 * metrics['per_class'][label]:.1f} %", taken))
-    return page.table(("class", *PARTS, "test accuracy", "most often taken for"), rows)
-
-
-def settings_table(run: Run) -> str:
-    """What a run was trained with, as HTML."""
-    settings = run.facts["settings"]
-    rows = [(name.replace("_", " "), _plain(value)) for name, value in settings.items()]
-    rows += [(name, value) for name, value in run.facts["versions"].items()]
-    return page.table(("setting", "value"), rows)
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return " × ".join(map(str, value))
-    return "the network's or the pictures' own" if value is None else str(value)

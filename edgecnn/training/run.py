@@ -26,13 +26,14 @@ import csv
 import json
 import platform
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from edgecnn import __version__, networks
-from edgecnn.errors import DataError, StorageError
+from edgecnn.errors import DataError, ModelError, StorageError, TrainingError
 from edgecnn.images import Preprocess
 from edgecnn.storage import storing, whole_file, write_json
 from edgecnn.text import VOCABULARY, TextInput
@@ -134,6 +135,32 @@ class Run:
             with storing(path):
                 (path / TENSORBOARD).mkdir(exist_ok=True)
         return run
+
+    @classmethod
+    @contextmanager
+    def begun(
+        cls,
+        path: str | Path,
+        task: str,
+        settings: Mapping[str, Any],
+        data: str | Path,
+        *,
+        resume: bool = False,
+        tensorboard: bool = False,
+    ) -> Iterator[Run]:
+        """:meth:`start`, on ``data``; a new run that cannot be completed is discarded.
+
+        Raises:
+            StorageError, DataError: as :meth:`start`.
+        """
+        described = {**settings, "data": str(Path(data).resolve())}
+        run = cls.start(path, task, described, resume=resume, tensorboard=tensorboard)
+        try:
+            yield run
+        except (DataError, ModelError, TrainingError):
+            if not resume:
+                run.discard()
+            raise
 
     @property
     def task(self) -> str:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from edgecnn.data.balance import in_turns
 from edgecnn.data.folders import PARTS, split
 from edgecnn.data.text import texts_and_labels
-from edgecnn.errors import DataError, TrainingError
+from edgecnn.errors import DataError
 from edgecnn.images import Floats, to_network
 from edgecnn.networks.text import DROPOUT
 from edgecnn.report import plots
@@ -79,14 +79,8 @@ def train(
     settings = settings_for("text", DEFAULTS, settings)
     check(settings)
     texts, labels = texts_and_labels(data, settings["text"], settings["label"])
-    described = {**settings, "data": str(Path(data).resolve())}
-    run = Run.start(out, "text", described, resume=resume, tensorboard=tensorboard)
-    try:
+    with Run.begun(out, "text", settings, data, resume=resume, tensorboard=tensorboard) as run:
         return _train(run, texts, labels, progress)
-    except (DataError, TrainingError):
-        if not resume:
-            run.discard()
-        raise
 
 
 def samples(run: Run, part: str, count: int | None = None, seed: int = 0) -> tuple[Bytes, Labels]:

@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.images import Floats
-from edgecnn.report import page, plots
-from edgecnn.training.images_report import classes_table, settings_table
-from edgecnn.training.measures import interval
+from edgecnn.report import page
+from edgecnn.training import classes_report
 from edgecnn.training.run import REPORT, Run
 
 SHOWN = 24
@@ -33,45 +32,27 @@ def write_report(
         metrics: what goes into ``metrics.json``.
         texts, probabilities, targets: of the test: N, ``(N, K)`` and ``(N,)``.
     """
-    labels, table = run.facts["labels"], np.asarray(metrics["confusion"])
+    labels = run.facts["labels"]
     sections = [
-        page.Section("Result", _result(run, metrics, table)),
-        page.Section(
-            "Learning curves",
-            page.plot(
-                lambda dark: plots.curves(run.history, dark=dark),
-                "Loss and accuracy by epoch, for training and validation",
-            ),
-        ),
-        page.Section(
-            "Confusion on the test texts",
-            page.plot(
-                lambda dark: plots.confusion_matrix(table, labels, dark=dark),
-                "Confusion matrix of the test texts",
-            ),
-        ),
-        page.Section("Classes", classes_table(labels, metrics)),
+        page.Section("Result", _result(run, metrics)),
+        classes_report.curves(run),
+        classes_report.confusion(run, metrics, "texts"),
+        classes_report.classes(run, metrics),
         _worst(labels, texts, probabilities, targets),
-        page.Section("Settings", settings_table(run)),
+        classes_report.settings(run),
     ]
     page.write(run.path / REPORT, f"Telling {len(labels)} classes of text apart", sections)
 
 
-def _result(run: Run, metrics: Mapping[str, Any], table: npt.NDArray[np.int64]) -> str:
-    point = metrics["operating_point"]
-    right, of = int(np.trace(table)), int(table.sum())
-    low, high = interval(right, of)
+def _result(run: Run, metrics: Mapping[str, Any]) -> str:
     length, dim = run.facts["input"]["length"], run.facts["input"]["dim"]
     return page.figures(
         {
-            "Test accuracy": f"{100 * right / of:.1f} %\n{right} of {of} right; 95 % interval "
-            f"{100 * low:.1f}–{100 * high:.1f} %",
+            "Test accuracy": classes_report.accuracy(metrics),
             "Words": f"{metrics['words']:,}\n{dim} bytes each, {metrics['table_bytes']:,} in all; "
             f"a text's first {length} count",
             "Parameters": f"{metrics['parameters']:,}\nof the network, without the words' table",
-            "Threshold": f"{point['threshold']:.2f}\nbelow it the answer is unknown; "
-            f"{100 * point['error_rate']:.1f} % of {point['trials']} answers at or above it "
-            "were wrong on validation",
+            "Threshold": classes_report.threshold(metrics),
         }
     )
 
