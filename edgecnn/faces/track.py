@@ -149,10 +149,11 @@ class Tracker:
             One track a box, in their order.
         """
         last_s, self._last_s = self._last_s, time_s
-        until_s = {
-            t: t.time_s + (LONGEST_S if t.time_s == last_s else PATIENCE_S) for t in self.tracks
-        }
-        self.tracks = [t for t in self.tracks if t.time_s <= time_s <= until_s[t]]
+        self.tracks = [
+            t
+            for t in self.tracks
+            if 0 <= time_s - t.time_s <= (LONGEST_S if t.time_s == last_s else PATIENCE_S)
+        ]
         found: list[Track | None] = [None] * len(boxes_xyxy)
         boxes = np.array(boxes_xyxy, np.float32).reshape(-1, 4)
         overlaps = box_iou(
