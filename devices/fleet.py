@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pyinfra.api.host import Host as Link
     from pyinfra.api.state import State
 
+LOG = logging.getLogger(__name__)
+
 HALF = "/opt/edgecnn/board.py"
 """The board's half of a deploy, on the board."""
 
@@ -191,6 +193,15 @@ def broken(cause: Exception | None = None) -> DeployError:
     )
 
 
+def unexpected(error: Exception) -> str:
+    """What is told of a fault that nobody has thought of, of ours or of a library."""
+    said = (str(error).strip().splitlines() or ["no more is known"])[0]
+    return (
+        f"{type(error).__name__} ({said}): the board keeps what it runs; deploy again, which goes "
+        "on; EDGECNN_DEBUG=1 shows where it comes from"
+    )
+
+
 def run(
     hosts: Sequence[Host],
     steps: Sequence[Step],
@@ -258,7 +269,11 @@ def run(
         _watch_over(board)
 
     def take(
-        state: State, host: Link, names: Sequence[str], step: Callable[[Board], Outcome | None]
+        state: State,
+        host: Link,
+        title: str,
+        names: Sequence[str],
+        step: Callable[[Board], Outcome | None],
     ) -> bool:
         known = outcomes.get(host.name)
         if host.name in names and (known is None or known.state != "failed"):
@@ -266,6 +281,9 @@ def run(
                 outcome = step(boards[host.name])
             except EdgeCNNError as e:
                 outcome = Outcome("failed", str(e))
+            except Exception as e:  # pyinfra would log it, and the report lack the board
+                LOG.exception("%s: %s", host.name, title)
+                outcome = Outcome("failed", unexpected(e))
             if outcome:
                 settle(host.name, outcome)
         return True
@@ -273,7 +291,7 @@ def run(
     # Each step is there for every board: the order of one board's steps is the only one that
     # pyinfra promises, and so none begins before the one before it has ended everywhere.
     for title, names, step in steps:
-        add_op(state, python.call, name=title, function=take, names=names, step=step)
+        add_op(state, python.call, name=title, function=take, title=title, names=names, step=step)
     try:
         run_ops(state)
     finally:
@@ -297,10 +315,13 @@ def _ssh(host: Host, accept_new: bool, known_hosts: Path | None) -> dict[str, An
 
 
 def _hush() -> None:
-    """What pyinfra and paramiko log is for whoever looks for a fault in them."""
-    for name in ("pyinfra", "paramiko"):
+    """What pyinfra, paramiko and :data:`LOG` say is for whoever looks for a fault in them."""
+    if os.environ.get("EDGECNN_DEBUG") == "1":
+        logging.basicConfig(format="%(name)s: %(message)s")
+        return
+    for name in ("pyinfra", "paramiko", LOG.name):
         logging.getLogger(name).addHandler(logging.NullHandler())
-        logging.getLogger(name).propagate = os.environ.get("EDGECNN_DEBUG") == "1"
+        logging.getLogger(name).propagate = False
 
 
 def _watch_over(board: Board) -> None:

@@ -30,13 +30,16 @@ def own_wheel(cache: Path) -> Path:
         cache: the folder for wheels of edgecnn itself.
 
     Raises:
-        DeployError: it cannot be built.
+        DeployError: it cannot be built, or its files change meanwhile.
     """
     checkout = (ROOT / "pyproject.toml").is_file()
     files = dict(_source() if checkout else _installed())
     digest = hashlib.sha256()
-    for name, path in sorted(files.items()):
-        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
+    try:
+        for name, path in sorted(files.items()):
+            digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\0".encode())
+    except OSError as e:
+        raise DeployError(f"edgecnn itself cannot be read ({e}): deploy again") from e
     built = cache / digest.hexdigest()[:16]
     if not built.is_dir():
         with whole_folder(built, replace=True) as draft:
@@ -50,7 +53,8 @@ def _source() -> Iterator[tuple[str, Path]]:
         yield name, ROOT / name
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*"):
-            if path.is_file() and "__pycache__" not in path.parts and ".sqlite" not in path.name:
+            drafted = path.name.startswith(".") or ".sqlite" in path.name
+            if path.is_file() and "__pycache__" not in path.parts and not drafted:
                 yield str(path.relative_to(ROOT)), path
 
 

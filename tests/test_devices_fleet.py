@@ -54,7 +54,7 @@ def start(
     def started(*arguments: object) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, HERE / "deploy_driver.py", *map(str, arguments)],
-            env=environment | {k: v for k, v in os.environ.items() if k == "EXAMINE"},
+            env=environment | {k: v for k, v in os.environ.items() if k in ("EXAMINE", "FAULT")},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -192,7 +192,8 @@ def test_fifty_boards_and_three_that_cannot(
     code, told = edge("deploy", ASSETS)
     assert code == 2
     failed = {name: answer["told"] for name, answer in told.items() if answer["state"] == "failed"}
-    assert set(failed) == set(SICK)
+    assert set(failed) == set(SICK), failed
+    assert set(told) == {board.name for board in fleet.boards}, "no board is left out"
     assert sum(state == "done" for state in states(told).values()) == 47
     assert "no space" in failed["attic"] and "sudo apt clean" in failed["attic"]
     assert "it is not reached: is it on" in failed["cellar"]
@@ -210,6 +211,20 @@ def test_fifty_boards_and_three_that_cannot(
     assert told_states.pop("yard") == "failed"
     assert {n for n, s in told_states.items() if s == "done"} == {"attic", "cellar"}
     assert sum(state == "unchanged" for state in told_states.values()) == 47
+
+
+def test_a_fault_that_nobody_thought_of_is_told_of_one_board(
+    fleet: LoopbackFleet, edge: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("porch", "shed"):
+        fleet.add(name).start()
+    for board in fleet.boards:
+        board.wait()
+    monkeypatch.setenv("FAULT", "porch")
+    code, told = edge("deploy", ASSETS)
+    assert (code, states(told)) == (2, {"porch": "failed", "shed": "done"})
+    assert "FileNotFoundError (a fault on porch)" in told["porch"]["told"]
+    assert "deploy again" in told["porch"]["told"]
 
 
 def test_the_rest_follows_only_healthy_first_ones(
