@@ -157,17 +157,24 @@ def report(run: Run) -> None:
         StorageError: the page cannot be written.
     """
     metrics, network = run.metrics, run.load_model()
-    pixels, targets = _read_part(run, run.split["test"])
+    names = run.split["test"]
+    pixels, targets = _read_part(run, names)
     logits = _logits(network, pixels, np.arange(len(pixels)))
-    tested = _tested(run, lambda k: pixels[k], targets, logits)
+    tested = _tested(run, names, lambda k: pixels[k], targets, logits)
     try:
         write_report(run, metrics, network, tested)
     except KeyError as e:
         raise DataError(f"{run.path} lacks {e}, which its page shows: train it again") from e
 
 
-def _tested(run: Run, pixels: Callable[[Any], Image], targets: Labels, logits: Floats) -> Tested:
-    names, order = run.split["test"], run.facts["input"]["order"]
+def _tested(
+    run: Run,
+    names: list[str],
+    pixels: Callable[[Any], Image],
+    targets: Labels,
+    logits: Floats,
+) -> Tested:
+    order = run.facts["input"]["order"]
     return Tested(run.facts["labels"], order, names, pixels, softmax(logits), targets)
 
 
@@ -252,9 +259,17 @@ def _train(run: Run, names: list[str], progress: Progress | None) -> Run:
     }
     held_out = rows["test"]
     write_report(
-        run, metrics, model,
-        _tested(run, lambda k: photos.pixels[held_out[k]], targets[held_out], logits["test"]),
-    )  # fmt: skip
+        run,
+        metrics,
+        model,
+        _tested(
+            run,
+            parts["test"],
+            lambda k: photos.pixels[held_out[k]],
+            targets[held_out],
+            logits["test"],
+        ),
+    )
     run.write_metrics(metrics)
     return run
 
