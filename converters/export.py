@@ -21,6 +21,7 @@ import numpy.typing as npt
 from converters import (
     activations,
     calibrate,
+    child,
     flatbuffer,
     heal,
     int8,
@@ -184,9 +185,9 @@ def export(
         run.facts["card"] = card
     if run.task == "faces":
         return _people(run, board, out, parts, replace, strangers)
-    training.start_keras()
-    task = importlib.import_module(training.TASKS[run.task])
-    with tempfile.TemporaryDirectory(prefix="edgecnn-") as work:
+    with tempfile.TemporaryDirectory(prefix="edgecnn-") as work, child.ahead("converters.int8"):
+        training.start_keras()
+        task = importlib.import_module(training.TASKS[run.task])
         recipe = Recipe(run.path / MODEL, calibration_count, quantiser=quantiser)
         made = _convert(task, run, Path(work), max_drop, recipe, seed, float_out, cures, watch)
         known = _measured(task, run, made[0], strangers)

@@ -1,11 +1,7 @@
-"""A Keras network to ``.tflite`` files that compute in float: float32, float16, dynamic-range.
-
-Run as a child: ``python -m converters.float_tflite KIND NETWORK HEIGHT,WIDTH,CHANNELS OUT``.
-"""
+"""A Keras network to ``.tflite`` files that compute in float: float32, float16, dynamic-range."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +59,8 @@ def _converted(kind: str, model: Any) -> bytes:
     return content
 
 
-def _child(kind: str, network: str, size: str, out: str) -> None:
+def as_child(kind: str, network: str, size: str, out: str) -> None:
+    """What the child does; ``size`` is ``HEIGHT,WIDTH,CHANNELS``."""
     shape = [int(n) for n in size.split(",")]
     model = networks.resized(networks.load(network), shape, batch=1)
     Path(out).write_bytes(_converted(kind, model))
-
-
-if __name__ == "__main__":
-    _child(*sys.argv[1:])

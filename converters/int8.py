@@ -1,9 +1,8 @@
 """A Keras network to full int8 TFLite, in a process of its own.
 
-TensorFlow's converter can crash the whole process on an op that it does not expect, so it runs in
-a child: ``python -m converters.int8 NETWORK CALIBRATION OUT QUANTISER [FLOAT_OUT [PERCENTILE
-[TENSOR …]]]``; CALIBRATION is empty for made-up pictures. What comes out is then looked into here,
-since two of its properties depend on the converter's good will:
+TensorFlow's converter can crash the whole process on an op that it does not expect, so
+:func:`as_child` runs in a child. What comes out is then looked into here, since two of its
+properties depend on the converter's good will:
 
 * the input is the byte mapping of :func:`edgecnn.images.to_network`, uint8 with scale 1/128 and
   zero point 128, so that a picture's bytes go in untouched;
@@ -13,7 +12,6 @@ since two of its properties depend on the converter's good will:
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -168,7 +166,7 @@ def _by_tensorflow(
     return content
 
 
-def _child(
+def as_child(
     network: str,
     calibration: str,
     out: str,
@@ -177,6 +175,7 @@ def _child(
     percentile: str = "",
     *float_layers: str,
 ) -> None:
+    """What the child does: the arguments of :func:`convert`, each '' for None."""
     import tensorflow as tf
 
     trained = networks.load(network)
@@ -195,7 +194,3 @@ def _child(
         Path(out).write_bytes(litert.quantise(as_float, pixels))
     else:
         Path(out).write_bytes(_by_tensorflow(model, pixels, percentile, float_layers))
-
-
-if __name__ == "__main__":
-    _child(*sys.argv[1:])

@@ -1,12 +1,8 @@
-"""A Keras network to ONNX, by tf2onnx, and such a file as a function from bytes to numbers.
-
-Run as a child: ``python -m converters.onnx_file NETWORK HEIGHT,WIDTH,CHANNELS OUT``.
-"""
+"""A Keras network to ONNX, by tf2onnx, and such a file as a function from bytes to numbers."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +101,8 @@ def _modernise(model: Any) -> None:
                 attribute.s = b"asymmetric"
 
 
-def _child(network: str, size: str, out: str) -> None:
+def as_child(network: str, size: str, out: str) -> None:
+    """What the child does; ``size`` is ``HEIGHT,WIDTH,CHANNELS``."""
     import tensorflow as tf
     import tf2onnx
 
@@ -119,7 +116,3 @@ def _child(network: str, size: str, out: str) -> None:
     _rename(made, model.output_names)
     _modernise(made)
     Path(out).write_bytes(made.SerializeToString())
-
-
-if __name__ == "__main__":
-    _child(*sys.argv[1:])

@@ -65,7 +65,8 @@ def tell(text: str) -> None:
 def accuracy(texts: Words, labels: Labels) -> tuple[list[float], int]:
     """Shares right of each of :data:`FOLDS` folds by a network that learnt from the others, and
     bytes of the last table and weights."""
-    from edgecnn.training.features import TextFeatures, learn_folds
+    from edgecnn.training.features import TextFeatures
+    from edgecnn.training.text_folds import learn_folds
 
     settings = TextFeatures().get_params()
     folds = learn_folds(list(texts), labels, 2, FOLDS, settings, lambda k, of: tell(f"{k}/{of}"))

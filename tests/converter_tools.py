@@ -12,7 +12,7 @@ import pytest
 
 from edgecnn import training
 from edgecnn.images import Preprocess, to_network
-from edgecnn.report import plots
+from edgecnn.report import pictures
 from edgecnn.training.answers import Answers
 from edgecnn.training.run import MODEL, Run
 
@@ -130,7 +130,7 @@ def _answers(run: Run, predict: Any, part: str) -> Answers:
         said=[f"{a:.4f}" for a in apart],
         notes=["sure"] * len(pixels),
         faults=(apart > 1e-4).astype(np.int64),
-        draw=lambda i: plots.picture(pixels[i]),
+        draw=lambda i: pictures.picture(pixels[i]),
         sensitive=run.task != "images",
     )
 

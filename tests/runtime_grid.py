@@ -109,7 +109,7 @@ def write(folder: Path, name: str, one_scale: bool = True) -> Path:
         if not one_scale:
             int8.ONE_SCALE_PER_DENSE = "leave it to TensorFlow"
         # In this process: a child would load TensorFlow for each.
-        int8._child(str(folder / "network.keras"), str(folder / "calibration.npy"), str(file))
+        int8.as_child(str(folder / "network.keras"), str(folder / "calibration.npy"), str(file))
     finally:
         int8.ONE_SCALE_PER_DENSE = switch
     np.savez(file.with_suffix(".npz"), input0=pictures(network, 32, seed=2)[:, None])

@@ -184,9 +184,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         np.save(folder / f"{name}.npy", pictures(network, 48, seed=1))
     # One child for all: int8.convert would import TensorFlow anew for each.
     code = (
-        "from converters.int8 import _child\n"
+        "from converters.int8 import as_child\n"
         f"for n in {list(networks)!r}:\n"
-        "    _child(f'{n}.keras', f'{n}.npy', f'{n}.tflite', float_out=f'{n}-float.tflite')\n"
+        "    as_child(f'{n}.keras', f'{n}.npy', f'{n}.tflite', float_out=f'{n}-float.tflite')\n"
     )
     quiet = environment(TF_CPP_MIN_LOG_LEVEL="3", KERAS_BACKEND="tensorflow")
     subprocess.run([sys.executable, "-c", code], cwd=folder, env=quiet, check=True)

@@ -38,7 +38,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
     def here(module: str, arguments: list[Any], *rest: Any, **words: Any) -> None:
         with redirect_stdout(StringIO()):
-            importlib.import_module(module)._child(*map(str, arguments))
+            importlib.import_module(module).as_child(*map(str, arguments))
 
     install_tasks(monkeypatch)
     monkeypatch.setattr(child, "run", here)
@@ -119,7 +119,7 @@ def test_another_engine_reads_the_onnx_file(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     network.set_weights([rng.normal(0.1, 0.3, w.shape) ** 2 for w in network.get_weights()])
     network.save(tmp_path / MODEL)
-    onnx_file._child(str(tmp_path / MODEL), "64,96,3", str(tmp_path / "d.onnx"))
+    onnx_file.as_child(str(tmp_path / MODEL), "64,96,3", str(tmp_path / "d.onnx"))
     assert b"tf_half_pixel_for_nn" not in (tmp_path / "d.onnx").read_bytes()
     assert onnx_file.OnnxModel(tmp_path / "d.onnx").inputs[0].shape == (1, 64, 96, 3)
     pixels = pixels_of((64, 96, 3), 1)

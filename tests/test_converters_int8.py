@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -82,13 +83,23 @@ def test_a_conversion_that_takes_too_long_is_ended(made: Path, tmp_path: Path) -
         )
 
 
+def test_a_child_begun_ahead_converts_and_one_too_many_is_ended(made: Path, tmp_path: Path) -> None:
+    with child.ahead("converters.int8"):
+        begun = child._waiting["converters.int8"]
+        int8.convert(made / "model.keras", made / "pixels.npy", tmp_path / "out.tflite")
+        assert begun.returncode == 0 and not child._waiting
+    with child.ahead("converters.int8"):
+        begun = child._waiting["converters.int8"]
+    assert begun.returncode == -signal.SIGKILL and not child._waiting
+
+
 def test_a_crash_is_told(monkeypatch: pytest.MonkeyPatch, made: Path, tmp_path: Path) -> None:
     def crash(command: list[str], **options: Any) -> Any:
         die = [sys.executable, "-c", "import os; os.kill(os.getpid(), 11)"]
-        return run(die, **options)
+        return begin(die, **options)
 
-    run = subprocess.run
-    monkeypatch.setattr(child.subprocess, "run", crash)
+    begin = subprocess.Popen
+    monkeypatch.setattr(child.subprocess, "Popen", crash)
     with pytest.raises(ConversionError, match="it crashed with SIGSEGV"):
         int8.convert(made / "model.keras", made / "pixels.npy", tmp_path / "out.tflite")
 

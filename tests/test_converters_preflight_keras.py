@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Statistics for quantized inputs:
 def converted(network: Any, folder: Path) -> preflight.Prediction:
     """As :func:`preflight.predict` does it, in this process: TensorFlow is loaded already."""
     network.save(folder / "model.keras")
-    int8._child(str(folder / "model.keras"), "", str(folder / "m.tflite"))
+    int8.as_child(str(folder / "model.keras"), "", str(folder / "m.tflite"))
     return preflight.of_graph(flatbuffer.read(folder / "m.tflite"))
 
 

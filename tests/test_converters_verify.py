@@ -16,10 +16,10 @@ from converters import verify, verify_report
 from converters.compare import Comparison
 from converters.faults import Finding
 from edgecnn.errors import BundleError, ConversionError
-from edgecnn.report import plots
+from edgecnn.report import pictures
 from edgecnn.training.answers import Answers, Vectors
 
-DOTS = [plots.picture(np.full((2, 2, 1), 40 * i, np.uint8), order="GRAY") for i in range(6)]
+DOTS = [pictures.picture(np.full((2, 2, 1), 40 * i, np.uint8), order="GRAY") for i in range(6)]
 TRUTH = "aabbbc"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgecnn.errors import StorageError
-from edgecnn.report import page, plots
+from edgecnn.report import page, pictures, plots
 
 
 class Balanced(HTMLParser):
@@ -39,7 +39,7 @@ def decoded(png: bytes) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
-PNG = plots.picture(np.zeros((2, 2, 1), np.uint8), order="GRAY", side=2)
+PNG = pictures.picture(np.zeros((2, 2, 1), np.uint8), order="GRAY", side=2)
 
 
 def test_a_page_is_well_formed_and_escapes(tmp_path: Path) -> None:
@@ -103,33 +103,35 @@ def test_confusion_matrix_draws_any_number_of_classes(classes: int) -> None:
 @pytest.mark.parametrize(("order", "blue_green_red"), [("RGB", [3, 2, 1]), ("BGR", [1, 2, 3])])
 def test_a_picture_keeps_its_colours(order: str, blue_green_red: list[int]) -> None:
     pixels = np.full((4, 6, 3), (1, 2, 3), np.uint8)
-    png = decoded(plots.picture(pixels, order=order, side=12))
+    png = decoded(pictures.picture(pixels, order=order, side=12))
     assert png.shape == (8, 12, 3) and png[0, 0].tolist() == blue_green_red
 
 
 def test_maps_stand_beside_their_picture_and_large_ones_are_made_smaller() -> None:
-    small = plots.looked_at(np.full((8, 8, 1), 200, np.uint8), [np.eye(2)], order="GRAY", side=16)
+    small = pictures.looked_at(
+        np.full((8, 8, 1), 200, np.uint8), [np.eye(2)], order="GRAY", side=16
+    )
     png = decoded(small)
     assert png.shape == (16, 16 + 4 + 16, 4)
     assert png[5, 5].tolist() == [200, 200, 200, 255] and png[5, 17, 3] == 0
     # Bright on the diagonal, dark beside it; where nothing is high, nothing is bright.
     assert png[1, 21, :3].sum() > 2 * png[1, 34, :3].sum()
-    flat = decoded(plots.looked_at(np.zeros((4, 4, 3), np.uint8), [np.zeros((2, 2))]))
+    flat = decoded(pictures.looked_at(np.zeros((4, 4, 3), np.uint8), [np.zeros((2, 2))]))
     assert flat[..., :3].max() < 10
-    large = decoded(plots.looked_at(np.zeros((300, 600, 3), np.uint8), [np.eye(2)] * 2))
+    large = decoded(pictures.looked_at(np.zeros((300, 600, 3), np.uint8), [np.eye(2)] * 2))
     assert large.shape[:2] == (96, 3 * 192 + 2 * 4)
 
 
 def test_a_mosaic_has_rows_of_equal_tiles() -> None:
     tiles = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1).repeat(2, 1).repeat(2, 2) * 50
-    png = decoded(plots.mosaic(tiles, columns=3, side=4))
+    png = decoded(pictures.mosaic(tiles, columns=3, side=4))
     assert png.shape == (4 + 4 + 4, 3 * 4 + 2 * 4, 4)
     assert [png[y, x, 0] for y in (0, 8) for x in (0, 8, 16)] == [0, 50, 100, 150, 200, 0]
     assert png[8, 16, 3] == 0
 
 
 def test_a_large_picture_is_not_enlarged() -> None:
-    assert decoded(plots.picture(np.zeros((120, 100, 1), np.uint8), order="GRAY")).shape[:2] == (
+    assert decoded(pictures.picture(np.zeros((120, 100, 1), np.uint8), order="GRAY")).shape[:2] == (
         120,
         100,
     )

@@ -22,11 +22,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 from edgecnn.training.features import (  # noqa: E402
     TextFeatures,
-    learn_folds,
     load_features,
     of_more,
     of_table,
 )
+from edgecnn.training.text_folds import learn_folds  # noqa: E402
 
 TINY = TextFeatures([0], folds=2, epochs=1, dim=2, length=4, least_count=1, widths=(1,), filters=2)
 """As small as can be, since the checks train it some hundred times."""

@@ -10,7 +10,7 @@ import numpy as np
 from edgecnn.data.check import KINDS, Finding
 from edgecnn.errors import DataError
 from edgecnn.images import read_image
-from edgecnn.report import page, plots
+from edgecnn.report import page, pictures
 
 SHOWN = 24
 """Pictures of each kind at most; all stand in the JSON file."""
@@ -69,4 +69,4 @@ def _png(file: Path) -> bytes:
     smaller = min(1.0, SIDE / max(image.shape[:2]))
     size = max(1, round(image.shape[1] * smaller)), max(1, round(image.shape[0] * smaller))
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return plots.picture(small, order="BGR")
+    return pictures.picture(small, order="BGR")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edgecnn.data.aligned import AlignedFaces
 from edgecnn.faces.verify import pair_scores, verification_pairs
 from edgecnn.images import Floats
-from edgecnn.report import page, plots
+from edgecnn.report import page, pictures, plots
 from edgecnn.training.run import REPORT, Run
 
 SHOWN = 12
@@ -89,6 +89,6 @@ def _worst(
     shown = {tuple(sorted(pairs[i].tolist())): i for i in order[of[order]][: 4 * SHOWN][::-1]}
     cells = []
     for (a, b), i in list(shown.items())[::-1][:SHOWN]:
-        picture = plots.picture(np.hstack([faces.pixels[a], faces.pixels[b]]), side=224)
+        picture = pictures.picture(np.hstack([faces.pixels[a], faces.pixels[b]]), side=224)
         cells.append((picture, f"{scores[i]:.2f}", f"{faces.files[a]}, {faces.files[b]}"))
     return page.gallery(cells)

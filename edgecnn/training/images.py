@@ -24,7 +24,7 @@ from edgecnn.data.folders import (
 from edgecnn.errors import DataError, needs
 from edgecnn.images import Floats, Image, Preprocess, decode_image, read_image, to_network
 from edgecnn.networks import CLASSIFIERS, build
-from edgecnn.report import plots
+from edgecnn.report import pictures
 from edgecnn.training import cluster, settings_for
 from edgecnn.training.answers import Answers
 from edgecnn.training.fit import Progress, fit
@@ -138,7 +138,7 @@ def answers(run: Run, predict: Predict, part: str) -> Answers:
         said=[labels[c] for c in chosen],
         notes=[f"{100 * s:.0f} %" for s in sureness],
         faults=(chosen != targets).astype(np.int64),
-        draw=lambda i: plots.picture(pixels[i], order=order),
+        draw=lambda i: pictures.picture(pixels[i], order=order),
         sureness=sureness,
         hits=chosen == targets,
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgecnn.data import aligned
-from edgecnn.report import page, plots
+from edgecnn.report import page, pictures, plots
 from edgecnn.storage import storing
 from edgecnn.training import open_set
 from edgecnn.training.open_set_run import OpenSet, fnir_text, percent
@@ -92,7 +92,7 @@ def _confused(found: OpenSet) -> str:
     for pair in pairs:
         both = np.hstack([pixels[first[pair["taken_for"]]], pixels[pair["file"]]])
         said = f"{pair['score']:.2f}, {'named' if pair['named'] else 'not named'}"
-        cells.append((plots.picture(both, order="BGR", side=224), said,
+        cells.append((pictures.picture(both, order="BGR", side=224), said,
                       f"{pair['taken_for']}, and {pair['person']}"))  # fmt: skip
     return page.gallery(cells)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from edgecnn.data.aligned import AlignedFaces
 from edgecnn.faces import verify
 from edgecnn.images import Floats
-from edgecnn.report import plots
+from edgecnn.report import pictures
 from edgecnn.training.answers import Answers, Vectors
 
 
@@ -43,7 +43,7 @@ def answers(
 
     def draw(i: int) -> bytes:
         a, b = pairs[i]
-        return plots.picture(np.hstack([faces.pixels[a], faces.pixels[b]]), side=224)
+        return pictures.picture(np.hstack([faces.pixels[a], faces.pixels[b]]), side=224)
 
     return Answers(
         figures=_figures(scores, same),
@@ -53,7 +53,7 @@ def answers(
         notes=[f"{score:.2f}" for score in scores],
         faults=(accepted != same).astype(np.int64),
         draw=draw,
-        vectors=Vectors(faces.files, embeddings, lambda i: plots.picture(faces.pixels[i])),
+        vectors=Vectors(faces.files, embeddings, lambda i: pictures.picture(faces.pixels[i])),
         sensitive=True,
     )
 

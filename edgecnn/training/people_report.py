@@ -8,7 +8,7 @@ from typing import Any
 from edgecnn.faces.leave_one_out import Check
 from edgecnn.faces.photo import USED, Photo
 from edgecnn.report import page
-from edgecnn.report.plots import picture
+from edgecnn.report.pictures import picture
 from edgecnn.training.run import REPORT, Run
 
 SAY = {

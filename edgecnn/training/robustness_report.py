@@ -9,7 +9,7 @@ import numpy as np
 
 from edgecnn.data.disturb import KINDS
 from edgecnn.images import Image
-from edgecnn.report import page, plots
+from edgecnn.report import page, pictures, plots
 from edgecnn.training.robustness import Curves, independence, tolerance, verdicts
 
 SHOWN_LEVELS = (1, 3, 6)
@@ -84,6 +84,6 @@ def examples(curves: Curves, shown: Image) -> Sequence[tuple[bytes, str, str]]:
         for k in SHOWN_LEVELS:
             level = KINDS[kind].levels[k]
             changed = KINDS[kind].change(shown, level, np.random.default_rng(0))
-            png = plots.picture(np.asarray(changed), order="BGR")
+            png = pictures.picture(np.asarray(changed), order="BGR")
             found.append((png, kind, f"{level:g} {KINDS[kind].unit}"))
     return found

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgecnn.images import Floats, Image
-from edgecnn.report import page, plots
+from edgecnn.report import page, pictures
 from edgecnn.training import saliency
 
 MISTAKES, RIGHT = 24, 8
@@ -118,7 +118,9 @@ def _gallery(tested: Tested, shown: npt.NDArray[np.int64], columns: Sequence[Flo
     for k, i in enumerate(shown):
         true, answer = (tested.labels[c] for c in (tested.targets[i], tested.answers[i]))
         said = true if true == answer else f"{true} → {answer}"
-        png = plots.looked_at(tested.pixels(i), [maps[k] for maps in columns], order=tested.order)
+        png = pictures.looked_at(
+            tested.pixels(i), [maps[k] for maps in columns], order=tested.order
+        )
         cells.append((png, f"{said}, {100 * tested.sureness[i]:.0f} %", tested.names[i]))
     return page.gallery(cells, across=1 + len(columns))
 
@@ -128,7 +130,7 @@ def _layers(network: Any, tested: Tested, sample: int) -> page.Section:
     filters = saliency.first_filters(network)
     shown = 127.5 + 127.5 * filters[:FILTERS] / max(1e-9, float(np.abs(filters).max()))
     html = page.picture(
-        plots.mosaic(shown.astype(np.uint8), order=tested.order),
+        pictures.mosaic(shown.astype(np.uint8), order=tested.order),
         "Weights of the first layer",
         f"{len(shown)} of {len(filters)} filters of the first layer, {filters.shape[2]}×"
         f"{filters.shape[1]} pixels each: grey is 0, the ends of the scale are the largest weight.",
@@ -137,13 +139,13 @@ def _layers(network: Any, tested: Tested, sample: int) -> page.Section:
     stages = saliency.feature_maps(network, pixels)
     if not stages:
         return page.Section("What the first layer weighs", html)
-    png = plots.picture(pixels, order=tested.order)
+    png = pictures.picture(pixels, order=tested.order)
     html += page.picture(png, "The picture that the maps below are of", tested.names[sample])
     for name, maps in stages.items():
         most = np.sort(np.argsort(-maps.mean(axis=(0, 1)), kind="stable")[:MAPS])
         tiles = 255 * np.moveaxis(maps[..., most], -1, 0) / max(1e-9, float(maps.max()))
         html += page.picture(
-            plots.mosaic(np.clip(tiles, 0, 255).astype(np.uint8)[..., None], order="GRAY"),
+            pictures.mosaic(np.clip(tiles, 0, 255).astype(np.uint8)[..., None], order="GRAY"),
             f"Feature maps of {name}",
             f"{name}: {maps.shape[1]}×{maps.shape[0]}, the {len(most)} most active of its "
             f"{maps.shape[2]} maps.",

@@ -17,7 +17,7 @@ from edgecnn.data.text import texts_and_labels
 from edgecnn.errors import DataError
 from edgecnn.images import Floats, to_network
 from edgecnn.networks.text import DROPOUT
-from edgecnn.report import plots
+from edgecnn.report import pictures
 from edgecnn.text import VOCABULARY, Bytes, TextInput, Vocabulary, input_from, words_of
 from edgecnn.training import settings_for
 from edgecnn.training.answers import Answers
@@ -122,7 +122,7 @@ def answers(run: Run, predict: Predict, part: str) -> Answers:
         said=[labels[c] for c in chosen],
         notes=[f"{100 * s:.0f} %" for s in sureness],
         faults=(chosen != targets).astype(np.int64),
-        draw=lambda i: plots.written(texts[i]),
+        draw=lambda i: pictures.written(texts[i]),
         sureness=sureness,
         hits=chosen == targets,
     )
