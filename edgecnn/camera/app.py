@@ -18,7 +18,7 @@ from edgecnn.camera.motion import Motion
 from edgecnn.camera.pace import Pace
 from edgecnn.camera.pipeline import Sink, Stats, load, run
 from edgecnn.camera.shadow import Shadow, Wanted, plan
-from edgecnn.camera.sources import Mode, Newest, Source, open_source
+from edgecnn.camera.sources import Mode, Source, open_source
 from edgecnn.camera.sources.ahead import Ahead
 from edgecnn.camera.status import Status
 from edgecnn.camera.veil import Veil
@@ -258,8 +258,7 @@ def _sinks(
 
         most, keep = outputs.events_max_bytes, outputs.events_keep
         lines = EventSink(outputs.events, most, keep, note)
-        if isinstance(source, Newest):
-            source.tell(lines.source_changed)
+        source.tell(lines.source_changed)
         yield lines
     if outputs.tape is not None:
         from edgecnn.camera.sinks.tape import TapeSink
@@ -275,8 +274,7 @@ def _sinks(
 
         publish = PublishSink(outputs.receivers, source.name, known, note)
         deliveries = publish.deliveries
-        if isinstance(source, Newest):
-            source.tell(publish.source_changed)
+        source.tell(publish.source_changed)
         yield publish
     if outputs.metrics is not None:
         from edgecnn.camera.sinks.metrics import MetricsSink

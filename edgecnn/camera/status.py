@@ -19,7 +19,7 @@ from typing import Any
 import edgecnn
 from edgecnn.bundle import MANIFEST, Bundle
 from edgecnn.camera.pipeline import Stats
-from edgecnn.camera.sources import Change, Newest, Source
+from edgecnn.camera.sources import Change, Source
 from edgecnn.camera.vitals import Board, Vitals
 from edgecnn.errors import StorageError
 from edgecnn.storage import sha256_of, whole_file
@@ -111,11 +111,10 @@ class Status:
         self._seen = deque([(time.monotonic(), 0)])
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="edgecnn-status", daemon=True)
-        if isinstance(source, Newest):
-            source.tell(self.source_changed)
+        source.tell(self.source_changed)
 
     def source_changed(self, change: Change) -> None:
-        """The source stopped, or is back; for :meth:`.newest.Newest.tell`."""
+        """The source stopped, or is back; for :meth:`.source.Source.tell`."""
         self._source_ok = not change.lost
 
     def __enter__(self) -> Status:

@@ -1,6 +1,7 @@
 """Cut the power of an emulated board in the middle of deploys, and see what it boots into.
 
-``python tests/board/power_cuts.py --cuts 100 --out cuts.json`` (``make board-cuts``). The board is
+``python tests/board/power_cuts.py --cuts 100 --out cuts.json`` (``make board-cuts``), which goes on
+where it was stopped: a hundred take hours. The board is
 that of ``tests/board/board.sh``: a real systemd on a journaled ext4, whose disk loses what the
 board's kernel had not handed over when qemu is killed. ``board.py``, its environments and pip are
 the real ones; the camera is the stand-in of :mod:`board_double`, so that the cuts fall on the
@@ -153,6 +154,11 @@ def main() -> int:
     asked = parser.parse_args()
     board, chance = Emulated(asked.board.resolve()), random.Random(asked.seed)
     results: list[dict[str, Any]] = []
+    if asked.out.exists():
+        earlier = json.loads(asked.out.read_text("utf-8"))
+        if earlier["seed"] != asked.seed:
+            raise SystemExit(f"{asked.out} is of seed {earlier['seed']}: name another --out")
+        results = earlier["cuts"]
     with tempfile.TemporaryDirectory() as folder:
         double = BoardDouble(Path(folder) / "double")
         board.ssh("mkdir -p /opt/edgecnn; cat >/opt/edgecnn/board.py; sync", packed())
@@ -166,8 +172,9 @@ def main() -> int:
         board.ssh(DEPLOY)
         whole_s = time.monotonic() - begun
         print(f"a whole deploy takes {whole_s:.1f} s", flush=True)
-        for number in range(asked.cuts):
-            results.append(cut_once(board, double, number, chance.uniform(0, 1.1 * whole_s)))
+        moments = [chance.uniform(0, 1.1) for _ in range(asked.cuts)]
+        for number in range(len(results), asked.cuts):
+            results.append(cut_once(board, double, number, moments[number] * whole_s))
             print(json.dumps(results[-1]), flush=True)
             summary = {"seed": asked.seed, "deploy_s": round(whole_s, 1), "cuts": results}
             asked.out.write_text(json.dumps(summary, indent=1) + "\n", "utf-8")

@@ -74,7 +74,7 @@ class EventSink:
                 self._append(event)
 
     def source_changed(self, change: Change) -> None:
-        """Append that the source stopped or is back; for :meth:`.newest.Newest.tell`."""
+        """Append that the source stopped or is back; for :meth:`.source.Source.tell`."""
         with self._lock:
             if not self._closed:
                 self._append(change_in(change))

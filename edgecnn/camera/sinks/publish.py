@@ -77,7 +77,7 @@ class PublishSink:
             self._mqtt.see(self._visits.present, self._visits.last)
 
     def source_changed(self, change: Change) -> None:
-        """Tell that the source stopped or is back; for :meth:`.newest.Newest.tell`."""
+        """Tell that the source stopped or is back; for :meth:`.source.Source.tell`."""
         for delivery in self.deliveries:
             delivery.offer([change_in(change)])
 

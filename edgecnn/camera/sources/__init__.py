@@ -9,8 +9,8 @@ from functools import partial
 from edgecnn.camera.sources.csi import CSI
 from edgecnn.camera.sources.folder import Folder
 from edgecnn.camera.sources.mode import Mode
-from edgecnn.camera.sources.newest import Change, Newest
-from edgecnn.camera.sources.source import Frame, Source, masked
+from edgecnn.camera.sources.newest import Newest
+from edgecnn.camera.sources.source import Change, Frame, Source, masked
 from edgecnn.camera.sources.stream import Stream
 from edgecnn.camera.sources.tape import Tape
 from edgecnn.camera.sources.v4l2 import V4L2

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from edgecnn.camera.sources.source import Frame, Source
+from edgecnn.camera.sources.source import Change, Frame, Source
 from edgecnn.errors import CameraError
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
@@ -16,28 +16,6 @@ camera that starts anew takes about that long, and a board waits for it for as l
 
 MAX_AGE_S = 1.0
 """A frame that has waited longer than this shows what was, and is passed over."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """A live source stopped, or is back.
-
-    Attributes:
-        source: its name.
-        lost: it stopped; False where it is back.
-        reason: why it stopped, as far as it says so; ``""`` where it is back.
-        away_s: how long it was away; 0 where it stopped.
-    """
-
-    source: str
-    lost: bool
-    reason: str = ""
-    away_s: float = 0.0
-
-    def __str__(self) -> str:
-        if self.lost:
-            return f"{self.source} stopped ({self.reason}): opening it again until it is back"
-        return f"{self.source} is back after {self.away_s:.1f} s"
 
 
 class Newest(Source):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, ClassVar, Protocol
@@ -32,6 +33,28 @@ class Frame:
     taken_s: float = field(default_factory=time.monotonic)
 
 
+@dataclass(frozen=True)
+class Change:
+    """A live source stopped, or is back.
+
+    Attributes:
+        source: its name.
+        lost: it stopped; False where it is back.
+        reason: why it stopped, as far as it says so; ``""`` where it is back.
+        away_s: how long it was away; 0 where it stopped.
+    """
+
+    source: str
+    lost: bool
+    reason: str = ""
+    away_s: float = 0.0
+
+    def __str__(self) -> str:
+        if self.lost:
+            return f"{self.source} stopped ({self.reason}): opening it again until it is back"
+        return f"{self.source} is back after {self.away_s:.1f} s"
+
+
 class Source(Protocol):
     """Where frames come from. A class that names it as its base gets the ``with`` statement.
 
@@ -55,6 +78,11 @@ class Source(Protocol):
         Raises:
             CameraError: what comes is no picture.
         """
+
+    def tell(self, listener: Callable[[Change], object]) -> None:
+        """Have ``listener`` called whenever the source stops and whenever it is back; a source that
+        never comes back once it has stopped calls nobody."""
+        return None
 
     def close(self) -> None:
         """Let go of the camera or file; may be called twice."""
