@@ -13,6 +13,7 @@ import os
 import shlex
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,21 +136,24 @@ class Board:
         from paramiko import SSHException
 
         sudo = ["sudo", "-H", "-n"] if self.greeting.get("uid") != 0 else []
-        client = self.link.connector.client
+        transport = self.link.connector.client.get_transport()
         try:
-            with gevent.Timeout(timeout_s, TimeoutError):
-                channel = client.get_transport().open_session()
+            with (
+                gevent.Timeout(timeout_s, TimeoutError),
+                closing(transport.open_session()) as channel,
+            ):
                 channel.exec_command(shlex.join([*sudo, *command]))
                 try:
                     for block in blocks:
                         channel.sendall(block)
                     channel.shutdown_write()
+                except TimeoutError:  # which is an OSError, too
+                    raise
                 except OSError:  # it ended before it had read all: its answer says why
                     if self._gone():
                         raise
                 lines = channel.makefile("r").read().decode("utf-8", "replace").splitlines()
                 complaints = channel.makefile_stderr("r").read().decode("utf-8", "replace")
-                channel.close()
         except TimeoutError:
             raise DeployError(
                 f"it did not take the files within {timeout_s:.0f} s: deploy again, it goes on"

@@ -50,16 +50,23 @@ def send(board: Board, release: Release, missing: Sequence[str], free_mb: int) -
 
 
 def stream(files: Mapping[str, Path]) -> Iterator[bytes]:
-    """A tar archive of files under other names, block by block, small ones first."""
-    for name, path in sorted(files.items(), key=lambda item: item[1].stat().st_size):
-        member = tarfile.TarInfo(name)
-        member.size = path.stat().st_size
-        yield member.tobuf()
-        with open(path, "rb") as f:
-            while block := f.read(1 << 18):
-                yield block
-        yield bytes(-member.size % tarfile.BLOCKSIZE)
-    yield bytes(2 * tarfile.BLOCKSIZE)
+    """A tar archive of files under other names, block by block, small ones first.
+
+    Raises:
+        DeployError: a file cannot be read.
+    """
+    try:
+        for name, path in sorted(files.items(), key=lambda item: item[1].stat().st_size):
+            member = tarfile.TarInfo(name)
+            member.size = path.stat().st_size
+            yield member.tobuf()
+            with open(path, "rb") as f:
+                while block := f.read(1 << 18):
+                    yield block
+            yield bytes(-member.size % tarfile.BLOCKSIZE)
+        yield bytes(2 * tarfile.BLOCKSIZE)
+    except OSError as e:
+        raise DeployError(f"a file of the release cannot be read ({e}): deploy again") from e
 
 
 PEOPLE = "/var/lib/edgecnn"
