@@ -52,7 +52,7 @@ def test_what_is_streamed_is_a_tar_archive_small_files_first(files: dict[str, Pa
 
 
 def test_a_file_that_is_gone_is_one_line(files: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(DeployError, match="a file of the release cannot be read .*deploy again"):
+    with pytest.raises(DeployError, match=r"a file of the release cannot be read .*deploy again"):
         b"".join(stream({**files, "0" * 64: tmp_path / "gone"}))
 
 
