@@ -125,6 +125,7 @@ class VirtualBoard:
     def run(self, command: list[str], check: bool) -> subprocess.CompletedProcess[str]:
         env = {**os.environ, "HOME": str(self.home), "XDG_CACHE_HOME": str(self.folder / "cache")}
         env["EDGECNN_IDENTITY"] = str(self.folder / "id")
+        env["PATH"] = f"{self.home / 'bin'}:{env['PATH']}"
         done = subprocess.run(command, env=env, capture_output=True, text=True)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done

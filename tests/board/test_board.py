@@ -66,6 +66,13 @@ def board(
     pip = Path(user_env.get("HOME", "/")) / ".config" / "pip"
     if pip.is_dir():
         (home / ".config" / "pip").symlink_to(pip)
+    # OpenSSH asks the system, not $HOME, where its user lives; the tests leave that place alone.
+    (home / ".ssh").mkdir(mode=0o700)
+    (home / "bin").mkdir()
+    known = '-o "UserKnownHostsFile=$HOME/.ssh/known_hosts"'
+    wrapper = f'#!/bin/sh\nexec {shutil.which("ssh")} {known} "$@"\n'
+    (home / "bin" / "ssh").write_text(wrapper, "utf-8")
+    (home / "bin" / "ssh").chmod(0o755)
     made = VirtualBoard(folder, free_port(), home)
     with timed("the board's disk is built, or was there"):
         made.power("build")
@@ -113,11 +120,22 @@ def people(board: VirtualBoard) -> str:
     return board.ssh(f"sha256sum {GALLERY}").split()[0]
 
 
+def test_the_doctor_says_that_a_deploy_would_work(board: VirtualBoard, empty: set[str]) -> None:
+    with timed("the doctor, over ssh"):
+        told = json.loads(board.edgecnn("doctor", "--json", "--accept-new").stdout)
+    found = {finding["topic"]: finding["found"] for finding in told["findings"]}
+    assert told["deploys"] is True
+    assert found["machine"].startswith("Emulated arm64 board (qemu), aarch64")
+    assert found["camera"].startswith("/dev/video0 vivid")
+    assert found["edgecnn"] == "not there"
+    assert board.files() <= empty, "nothing is changed by asking"
+
+
 def test_a_board_that_has_nothing_is_deployed_to(
     board: VirtualBoard, empty: set[str], options: str, heard: Listener
 ) -> None:
     with timed("deploy to a board that has nothing"):
-        arguments = f'--accept-new --health-s {SLOW_S:g} --camera "{options}"'
+        arguments = f'--health-s {SLOW_S:g} --camera "{options}"'
         board.make("deploy", BOARD="virtual", BUNDLE=str(ASSETS), ARGS=arguments)
     status = board.status()
     assert status["service"] == "active"
