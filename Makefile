@@ -108,10 +108,10 @@ board-test: install ## Deploy to a virtual arm64 board and go through a board's 
 board-down: ## Turn the virtual board off and forget what was done on it
 	tests/board/board.sh down
 
-board-cuts: install ## Cut the power of the emulated board in the middle of deploys (CUTS=100)
+board-cuts: install ## Cut the power of the emulated board in deploys, up to CUTS=100, into docs/power-cuts.json
 	test -e $(or $(BOARD_DIR),.board)/disk.img || tests/board/board.sh build
 	tests/board/board.sh up
-	$(BIN)/python tests/board/power_cuts.py --cuts $(or $(CUTS),100); \
+	$(BIN)/python tests/board/power_cuts.py --cuts $(or $(CUTS),100) --out docs/power-cuts.json; \
 	  code=$$?; tests/board/board.sh down; exit $$code
 
 bench-web: install ## Measure what 200 viewers of the page cost recognition
