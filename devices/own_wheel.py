@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import subprocess
 import sys
 import zipfile
@@ -48,14 +49,17 @@ def own_wheel(cache: Path) -> Path:
 
 
 def _source() -> Iterator[tuple[str, Path]]:
-    """What a wheel of the checkout is made of."""
+    """What a wheel of the checkout is made of; what is hidden is somebody's draft, and may be gone
+    by the time that it is read."""
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         yield name, ROOT / name
     for package in PACKAGES:
-        for path in (ROOT / package).rglob("*"):
-            drafted = path.name.startswith(".") or ".sqlite" in path.name
-            if path.is_file() and "__pycache__" not in path.parts and not drafted:
-                yield str(path.relative_to(ROOT)), path
+        for place, folders, names in os.walk(ROOT / package):
+            folders[:] = [f for f in folders if f != "__pycache__" and not f.startswith(".")]
+            for name in names:
+                if not name.startswith(".") and ".sqlite" not in name:
+                    path = Path(place, name)
+                    yield str(path.relative_to(ROOT)), path
 
 
 def _build(files: dict[str, Path], out: Path) -> None:
