@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,15 +31,15 @@ def subjects(models: Sequence[Path], folder: Path, int8: bool) -> list[Subject]:
         int8: a run's network is looked at in int8, too.
 
     Raises:
-        DataError, BundleError, ConversionError: one of them is no classifier, or does not convert.
+        DataError, BundleError, ConversionError: one of them is no classifier, does not convert, or
+            is there twice.
     """
     found = []
-    for number, path in enumerate(models):
+    for number, (name, path) in enumerate(zip(told_apart(models), models, strict=True)):
         if (path / MANIFEST).is_file():
-            found.append(_of_bundle(path.resolve().name, Bundle(path)))
+            found.append(_of_bundle(name, Bundle(path)))
             continue
         run = earlier(str(path))
-        name = path.resolve().name
         found.append(
             Subject(
                 f"{name} float",
@@ -50,10 +51,21 @@ def subjects(models: Sequence[Path], folder: Path, int8: bool) -> list[Subject]:
         if int8:
             bundle = export(path, BOARD, folder / str(number), max_drop=1.0)
             found.append(_of_bundle(f"{name} int8", bundle))
-    names = [subject.name for subject in found]
-    if len(set(names)) < len(names):
-        raise DataError(f"expected folders of different names. Received: {', '.join(names)}")
     return found
+
+
+def told_apart(folders: Sequence[Path]) -> list[str]:
+    """The last part of each path, or as many of the last as differ: ``plain/cnn``, ``more/cnn``.
+
+    Raises:
+        DataError: one is there twice.
+    """
+    places = [Path(os.path.abspath(folder)) for folder in folders]  # a link keeps its own name
+    for depth in range(1, max(len(place.parts) for place in places) + 1):
+        names = ["/".join(place.parts[-depth:]) for place in places]
+        if len(set(names)) == len(names):
+            return names
+    raise DataError(f"expected each folder once. Received: {', '.join(map(str, folders))}")
 
 
 def pictures(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from photo_folder import make_photos
 
+from converters.robustness import told_apart
 from edgecnn.data.disturb import KINDS
 from edgecnn.errors import DataError
 from edgecnn.images import Preprocess
@@ -93,6 +94,16 @@ def test_pictures_of_other_classes_are_refused() -> None:
 
 
 @pytest.mark.slow
+def test_folders_are_called_by_what_tells_them_apart(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("plain/cnn")
+    folders = [tmp_path / "plain" / "cnn", tmp_path / "more" / "cnn", tmp_path / "link"]
+    assert told_apart(folders[:1]) == ["cnn"]
+    assert told_apart(folders[1:]) == ["cnn", "link"]
+    assert told_apart(folders[:2]) == ["plain/cnn", "more/cnn"]
+    with pytest.raises(DataError, match="expected each folder once"):
+        told_apart([folders[0], tmp_path / "more" / ".." / "plain" / "cnn"])
+
+
 def test_a_card_of_a_run_and_its_int8(tmp_path: Path, edgecnn: Any) -> None:
     photos = make_photos(tmp_path / "photos", each=14)
     settings = {"epochs": 2, "batch_size": 8, "channels": [4, 8], "seed": 7}
