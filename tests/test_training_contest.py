@@ -42,8 +42,8 @@ def test_the_smallest_dense_network_that_is_as_accurate_is_named() -> None:
     (said,) = verdicts(rows)
     assert said == (
         "cnn-4-6: 95.00% with 1,000 parameters; the smallest dense network that is as accurate is "
-        "dense-64 with 5,000, 5 times as many parameters and 3 times the bytes in int8, for 1/4 of "
-        "the multiply-accumulates."
+        "dense-64 with 5,000: 5 times the parameters, 3 times the bytes in int8 and 1/4 of the "
+        "multiply-accumulates."
     )
 
 

@@ -111,8 +111,8 @@ def _verdict(row: Row, dense: Sequence[Row]) -> str:
         )
     return (
         f"{said}; the smallest dense network that is as accurate is {rival.name} with "
-        f"{rival.parameters:,}, {_times(rival.parameters, row.parameters)} as many parameters and "
-        f"{_times(rival.int8_bytes, row.int8_bytes)} the bytes in int8, for "
+        f"{rival.parameters:,}: {_times(rival.parameters, row.parameters)} the parameters, "
+        f"{_times(rival.int8_bytes, row.int8_bytes)} the bytes in int8 and "
         f"{_times(rival.macs, row.macs)} the multiply-accumulates."
     )
 
