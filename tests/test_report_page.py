@@ -135,3 +135,17 @@ def test_a_large_picture_is_not_enlarged() -> None:
         120,
         100,
     )
+
+
+def test_names_of_dots_that_stand_close_stand_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures: list[Any] = []
+    monkeypatch.setattr(plots, "_png", lambda figure: figures.append(figure) or b"")
+    close = [(1000.0 * (1 + k / 20), 0.9, 0.8, 0.95, f"network-{k}") for k in range(5)]
+    plots.sizes({"convolutional": close, "dense": close[:0]}, ("parameters", "% right"))
+    (ax,) = figures[0].axes
+    boxes = [note.get_window_extent().extents for note in ax.texts]
+    assert len(boxes) == len(close)
+    for i, a in enumerate(boxes):
+        assert a[2] < figures[0].bbox.x1
+        for b in boxes[:i]:
+            assert a[0] >= b[2] or b[0] >= a[2] or a[1] >= b[3] or b[1] >= a[3]

@@ -167,9 +167,6 @@ def sizes(
         size, share, low, high = (100 * np.array([d[k] for d in dots]) for k in range(4))
         spread = [np.maximum(0, share - low), np.maximum(0, high - share)]
         ax.errorbar(size / 100, share, spread, fmt=marker, color=colour, lw=1.5, label=group)
-        for x, y, *_, name in dots:
-            ax.annotate(name, (x, 100 * y), (6, -3), textcoords="offset points", fontsize=8,
-                        color=style["ink"])  # fmt: skip
     ax.set_xscale("log")
     ax.tick_params(which="minor", colors=style["ink"], labelsize=8, length=0)
     ax.margins(x=0.15)
@@ -177,7 +174,31 @@ def sizes(
     ax.set_ylabel(labels[1], fontsize=9, color=style["ink"])
     ax.grid(color=style["grid"], lw=0.8)
     ax.legend(frameon=False, fontsize=8, labelcolor=style["ink"], loc="lower right")
+    named = [(x, 100 * y, name) for dots in groups.values() for x, y, *_, name in dots]
+    _name(figure, ax, named, style["ink"])
     return _png(figure)
+
+
+BESIDE = [(side * 7, up) for up in (-3, 8, -14, 19, -25, 30) for side in (1, -1)]
+"""Where a dot's name may stand, in points from the dot; the first that is free."""
+
+
+def _name(figure: Any, ax: Any, dots: Sequence[tuple[float, float, str]], ink: Any) -> None:
+    """Write each dot's name beside it, over no other name and no other dot where there is room."""
+    figure.draw_without_rendering()  # now axes and dots have their places
+    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in ax.transData.transform([d[:2] for d in dots])]
+    for *place, name in dots:
+        for k, (dx, dy) in enumerate([*BESIDE, BESIDE[0]]):
+            note = ax.annotate(name, place, (dx, dy), textcoords="offset points", fontsize=8,
+                               color=ink, ha="left" if dx > 0 else "right")  # fmt: skip
+            note.set_in_layout(False)
+            x0, y0, x1, y1 = note.get_window_extent().extents
+            over = any(x0 < b[2] and b[0] < x1 and y0 < b[3] and b[1] < y1 for b in taken)
+            inside = ax.bbox.x0 < x0 and x1 < figure.bbox.x1
+            if (inside and not over) or k == len(BESIDE):
+                taken.append((x0, y0, x1, y1))
+                break
+            note.remove()
 
 
 def bands(
