@@ -105,17 +105,29 @@ def doubtful(probabilities: Floats, targets: Labels) -> Labels:
     """Rows whose label is probably wrong, the most doubtful first.
 
     Confident learning (Northcutt et al. 2021, "Confident Learning: Estimating Uncertainty in
-    Dataset Labels", section 3.1): a row belongs to another class where its probability of that
-    class is at least the mean one of the pictures labelled so, and no other class is likelier.
+    Dataset Labels"). A picture counts for a class where it is at least as sure as the pictures
+    labelled so are on the mean (section 3.1). The shares so counted, of all pictures of each class,
+    say how many labels are wrong (3.2); these are the rows in which the likeliest other class
+    exceeds the given one by most (3.3, by noise rate, over all classes at once).
 
     Args:
         probabilities: ``(N, C)`` of :func:`out_of_fold`. ``targets``: ``(N,)`` the labels given.
     """
-    usual = np.array([
-        probabilities[targets == c, c].mean() if (targets == c).any() else 2.0
-        for c in range(probabilities.shape[1])
-    ])  # fmt: skip
-    best = probabilities.argmax(axis=1)
-    sure = probabilities.max(axis=1)
-    rows = np.flatnonzero((best != targets) & (sure >= usual[best]))
-    return np.asarray(rows[np.argsort(-sure[rows], kind="stable")], np.int64)
+    rows, classes = np.arange(len(targets)), range(probabilities.shape[1])
+    usual = np.array(
+        [probabilities[targets == c, c].mean() if (targets == c).any() else 2.0 for c in classes]
+    )
+    counted = np.where(probabilities >= usual, probabilities, -1)
+    known = counted.max(axis=1) >= 0
+    wrong = sum(
+        np.count_nonzero(targets == c)
+        * np.mean(counted[known & (targets == c)].argmax(axis=1) != c)
+        for c in classes
+        if (known & (targets == c)).any()
+    )
+    given = probabilities[rows, targets]
+    others = probabilities.copy()
+    others[rows, targets] = -1
+    margin = others.max(axis=1) - given
+    most = np.argsort(-margin, kind="stable")[: round(float(wrong))]
+    return np.asarray(most[margin[most] > 0], np.int64)
