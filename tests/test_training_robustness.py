@@ -93,7 +93,6 @@ def test_pictures_of_other_classes_are_refused() -> None:
         check_labels([LIGHT], ["cat", "dark"])
 
 
-@pytest.mark.slow
 def test_folders_are_called_by_what_tells_them_apart(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("plain/cnn")
     folders = [tmp_path / "plain" / "cnn", tmp_path / "more" / "cnn", tmp_path / "link"]
@@ -104,6 +103,7 @@ def test_folders_are_called_by_what_tells_them_apart(tmp_path: Path) -> None:
         told_apart([folders[0], tmp_path / "more" / ".." / "plain" / "cnn"])
 
 
+@pytest.mark.slow
 def test_a_card_of_a_run_and_its_int8(tmp_path: Path, edgecnn: Any) -> None:
     photos = make_photos(tmp_path / "photos", each=14)
     settings = {"epochs": 2, "batch_size": 8, "channels": [4, 8], "seed": 7}

@@ -113,21 +113,20 @@ def doubtful(probabilities: Floats, targets: Labels) -> Labels:
     Args:
         probabilities: ``(N, C)`` of :func:`out_of_fold`. ``targets``: ``(N,)`` the labels given.
     """
-    rows, classes = np.arange(len(targets)), range(probabilities.shape[1])
-    usual = np.array(
-        [probabilities[targets == c, c].mean() if (targets == c).any() else 2.0 for c in classes]
-    )
+    members = {int(c): targets == c for c in np.unique(targets)}
+    usual = np.full(probabilities.shape[1], 2.0)  # of a class without pictures nothing is as sure
+    for c, own in members.items():
+        usual[c] = probabilities[own, c].mean()
     counted = np.where(probabilities >= usual, probabilities, -1)
-    known = counted.max(axis=1) >= 0
-    wrong = sum(
-        np.count_nonzero(targets == c)
-        * np.mean(counted[known & (targets == c)].argmax(axis=1) != c)
-        for c in classes
-        if (known & (targets == c)).any()
-    )
+    known, taken_for = counted.max(axis=1) >= 0, counted.argmax(axis=1)
+    wrong = 0.0
+    for c, own in members.items():
+        if (known & own).any():
+            wrong += np.count_nonzero(own) * float(np.mean(taken_for[known & own] != c))
+    rows = np.arange(len(targets))
     given = probabilities[rows, targets]
     others = probabilities.copy()
     others[rows, targets] = -1
     margin = others.max(axis=1) - given
-    most = np.argsort(-margin, kind="stable")[: round(float(wrong))]
+    most = np.argsort(-margin, kind="stable")[: round(wrong)]
     return np.asarray(most[margin[most] > 0], np.int64)
