@@ -453,3 +453,18 @@ def test_a_session_that_ended_leads_to_the_log_in(home: Home) -> None:
     home.site.sessions.end_all()
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
     page.context.close()
+
+
+def test_a_session_that_ended_before_the_script_came(home: Home) -> None:
+    page = home.open()
+
+    def late(route: Any) -> None:
+        home.site.sessions.end_all()
+        route.continue_()
+
+    page.route("**/page.js", late)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="There now")).to_be_visible()
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    page.context.close()

@@ -29,9 +29,10 @@ from edgecnn.web.sessions import Sessions
 from edgecnn.web.throttle import parse
 
 LOGIN, SETUP = "/login", "/setup"
-OPEN = frozenset({LOGIN, "/static/page.css", "/static/icon.svg"})
+OPEN = frozenset({LOGIN, "/static/page.css", "/static/page.js", "/static/icon.svg"})
 """All that is answered without a session, once there is a password. Before that, ``SETUP`` takes
-the place of ``LOGIN``, for this machine alone."""
+the place of ``LOGIN``, for this machine alone. The script is among them, since it is what tells a
+page that its session has ended, also one that ended before the script came."""
 
 UPLOAD_S = 120.0
 """A request's body has come by then, or the connection ends."""
