@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import zipfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ from converters import edgetpu_log, flatbuffer, preflight
 from converters.edgetpu_rules import COMPILED, MAPPED
 from converters.edgetpu_run import COMPILER, TIMEOUT_S, run
 from edgecnn import __version__
-from edgecnn.bundle import MANIFEST, Bundle
+from edgecnn.bundle import MANIFEST, SIGNATURE, Bundle
 from edgecnn.errors import ConversionError, ModelError
-from edgecnn.storage import sha256_of, whole_folder
+from edgecnn.storage import sha256_of, storing, whole_file, whole_folder
 
 SUFFIX = "_edgetpu"
 """What the compiler puts behind a file's name."""
@@ -115,6 +115,46 @@ def compile_model(
         facts = _sidecar(model, compiled, log, prediction, differences)
         (draft / sidecar).write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
     return Compiled(Path(out), compiled.name, model.name, sidecar, log, prediction, differences)
+
+
+def compile_bundle(path: str | Path, **options: Any) -> dict[str, Compiled]:
+    """Compile every model of a bundle; the compiled files lie in it afterwards, and the camera
+    takes them where there is an Edge TPU.
+
+    The manifest names none of them while they take their places, so that the bundle is whole at
+    any moment. A signature is of the manifest as it was, and goes.
+
+    Args:
+        options: ``compiler``, ``image`` and ``timeout_s`` of :func:`compile_model`.
+
+    Returns:
+        What came out, by the model's name; the ``folder`` is gone.
+
+    Raises:
+        BundleError: it is none. Others as :func:`compile_model`; the bundle is as it was.
+    """
+    bundle = Bundle(path)
+    with tempfile.TemporaryDirectory() as work:
+        done = {
+            name: compile_model(bundle.path / entry.file, Path(work, name), **options)
+            for name, entry in bundle.manifest.models.items()
+        }
+        hashes = {made.model: sha256_of(made.folder / made.model) for made in done.values()}
+        others = {n: h for n, h in bundle.manifest.files.items() if n not in hashes}
+        with storing(bundle.path):
+            (bundle.path / SIGNATURE).unlink(missing_ok=True)
+        _name(bundle, others)
+        for made in done.values():
+            with whole_file(bundle.path / made.model) as draft:
+                shutil.copyfile(made.folder / made.model, draft)
+        _name(bundle, others | hashes)
+    return done
+
+
+def _name(bundle: Bundle, files: dict[str, str]) -> None:
+    """Let the manifest name these files, with their hashes."""
+    with whole_file(bundle.path / MANIFEST) as draft:
+        draft.write_text(replace(bundle.manifest, files=files).to_json(), "utf-8")
 
 
 def compare(prediction: preflight.Prediction, log: edgetpu_log.Log) -> tuple[str, ...]:

@@ -20,7 +20,6 @@ from devices.hosts import Host
 from edgecnn.bundle import ASSETS, MANIFEST, Bundle
 from edgecnn.errors import DataError, DeployError
 from edgecnn.report.board_results import check
-from edgecnn.runtime import edgetpu
 
 PYTHON = "/opt/edgecnn/current/venv/bin/python"
 """Of the release that the board's service runs."""
@@ -152,13 +151,8 @@ def _measured(
 
 
 def packed(bundle: Bundle) -> bytes:
-    """A bundle as a tar of ``bundle/…``: what its manifest names, and compiled models; nobody's
-    embeddings."""
+    """A bundle as a tar of ``bundle/…``: what its manifest names; nobody's embeddings."""
     names = [MANIFEST, *bundle.manifest.files]
-    for entry in bundle.manifest.models.values():
-        twin = edgetpu.compiled(bundle.path, entry.file)
-        if twin is not None and twin.name not in names:
-            names.append(twin.name)
     return _tar({f"bundle/{name}": bundle.path / name for name in names})
 
 

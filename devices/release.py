@@ -12,12 +12,11 @@ from typing import Any
 from devices.onboard.stage import source
 from devices.target import Target
 from edgecnn import __version__
-from edgecnn.bundle import MANIFEST, Bundle
+from edgecnn.bundle import MANIFEST, SIGNATURE, Bundle
 from edgecnn.errors import BundleError
 from edgecnn.storage import sha256_of
 
 SCHEMA = 1
-SIGNATURE = "manifest.json.sig"
 MEMORY_SHARE = 0.75
 """Of a board's memory that the camera may take before the system ends it."""
 

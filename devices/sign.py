@@ -11,8 +11,7 @@ import subprocess
 from pathlib import Path
 
 from devices.onboard.system import NAMESPACE
-from devices.release import SIGNATURE
-from edgecnn.bundle import MANIFEST, Bundle
+from edgecnn.bundle import MANIFEST, SIGNATURE, Bundle
 from edgecnn.errors import DataError, DeployError
 from edgecnn.storage import whole_file
 

@@ -5,6 +5,7 @@
     bundle/
       manifest.json           the facts below
       *.tflite                the int8 models
+      *_edgetpu.tflite        the same compiled for an Edge TPU, where edgecnn compile has been
       golden.npz              inputs and the outputs the workstation computed
       vocabulary.npz          (text) the words and their vectors
       cohort.npz              (faces) embeddings of strangers, to choose the threshold by
@@ -36,7 +37,13 @@ from edgecnn.text import VOCABULARY, TextInput, Vocabulary, input_from
 SCHEMA = 1
 MANIFEST = "manifest.json"
 GOLDEN = "golden.npz"
+SIGNATURE = "manifest.json.sig"
+"""What ``edgecnn sign`` leaves beside it."""
+
 CARD = "card.md"
+COMPILED = "_edgetpu.tflite"
+"""What Coral's compiler calls its file, in place of ``.tflite``."""
+
 COHORT = "cohort.npz"
 GALLERY = "gallery.sqlite"
 ASSETS = Path(__file__).parent / "assets"
@@ -188,14 +195,16 @@ class Bundle:
     Attributes:
         path: the folder.
         manifest: its facts.
+        edgetpu: whether models that are compiled for an Edge TPU run there. False at first, since
+            that may end the process: see :mod:`edgecnn.camera.accelerator`.
 
     Raises:
         BundleError: no manifest, a missing, changed or foreign file, a model that the task needs
             is absent, or there is no measured threshold where one is needed.
     """
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
+    def __init__(self, path: str | Path, edgetpu: bool = False):
+        self.path, self.edgetpu = Path(path), edgetpu
         try:
             text = (self.path / MANIFEST).read_text("utf-8")
         except OSError as e:
@@ -281,9 +290,20 @@ class Bundle:
             )
         return found
 
+    @property
+    def compiled(self) -> dict[str, Path]:
+        """Files for the Edge TPU by the model's name; empty where none was compiled."""
+        twins = {
+            name: entry.file.removesuffix(".tflite") + COMPILED
+            for name, entry in self.manifest.models.items()
+        }
+        return {n: self.path / twin for n, twin in twins.items() if twin in self.manifest.files}
+
     def model(self, name: str, threads: int | None = None, runtime: str | None = None) -> Model:
-        """Load the model ``name``."""
+        """Load the model ``name``; see :attr:`edgetpu`."""
         entry = self.entry(name)
+        if self.edgetpu and name in self.compiled:
+            return Model(self.compiled[name], threads, runtime, entry.input, edgetpu=True)
         return Model(self.path / entry.file, threads, runtime, entry.input)
 
     def self_test(self, runtime: str | None = None) -> dict[str, int]:

@@ -12,13 +12,12 @@ from test_cli_camera import make_bundle
 
 from edgecnn.bundle import ASSETS
 from edgecnn.camera import machine as machine_module
-from edgecnn.camera.bench_advice import advice, best_threads, kept
+from edgecnn.camera.bench_advice import advice, best_backend, best_threads, kept
 from edgecnn.camera.machine import machine
 from edgecnn.cli import main
 from edgecnn.errors import DataError
 from edgecnn.report.board_results import check, read_all
 from edgecnn.report.boards import plot, ranked
-from edgecnn.runtime import edgetpu
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = sorted((ROOT / "docs" / "boards").glob("*.json"))
@@ -252,47 +251,12 @@ def test_a_machine_without_systemd_is_told_all_the_same(
     assert machine(tmp_path)["memory_mb"] is None
 
 
-STUB = """
-class Interpreter:
-    def __init__(self, model_path, experimental_delegates):
-        assert experimental_delegates == ["tpu"]
-    def allocate_tensors(self): pass
-    def get_input_details(self): return [{"index": 0, "shape": (1, 4), "dtype": "uint8"}]
-    def set_tensor(self, index, array): assert array.shape == (1, 4)
-    def invoke(self): BODY
-def load_delegate(name):
-    assert name == "libedgetpu.so.1"
-    LOAD
-"""
-ACCELERATORS: dict[str, tuple[str, str, str | None]] = {
-    "works": ("return 'tpu'", "pass", None),
-    "no library": ("raise OSError('libedgetpu.so.1')", "pass", "no libedgetpu.so.1 here"),
-    "no device": ("raise ValueError('Failed to load delegate')", "pass", "no Edge TPU answers"),
-    "refuses": ("return 'tpu'", "raise RuntimeError('Failed\\nmore')", "not run there (Failed)"),
-    "crashes": ("import os; os.abort()", "pass", "not of one TensorFlow"),
-}
-
-
-@pytest.mark.parametrize(("load", "body", "says"), ACCELERATORS.values(), ids=ACCELERATORS)
-def test_an_accelerator_is_met_in_a_process_of_its_own(
-    load: str, body: str, says: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    package = tmp_path / "ai_edge_litert"
-    write(package / "__init__.py", "")
-    write(package / "interpreter.py", STUB.replace("BODY", body).replace("LOAD", load))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    found = edgetpu.time_model(tmp_path / "m_edgetpu.tflite", 3)
-    if says is None:
-        assert isinstance(found, dict) and found["runs"] == 3
-    else:
-        assert isinstance(found, str) and says in found
-
-
-def test_a_compiled_model_lies_beside_the_one_it_was_made_from(tmp_path: Path) -> None:
-    assert edgetpu.compiled(tmp_path, "face-detector.tflite") is None
-    write(tmp_path / "face-detector_edgetpu.tflite", "")
-    twin = edgetpu.compiled(tmp_path, "face-detector.tflite")
-    assert twin == tmp_path / "face-detector_edgetpu.tflite"
+@pytest.mark.parametrize(
+    ("invokes", "expected"),
+    [({}, "cpu"), (TPU, "edgetpu"), ({"face-detector.tflite": ms(6.0)}, "cpu")],
+)
+def test_the_faster_back_end(invokes: dict[str, Any], expected: str) -> None:
+    assert best_backend({**result(), "edgetpu": {"invokes": invokes, "why": ""}}) == expected
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)

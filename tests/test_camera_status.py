@@ -65,6 +65,7 @@ def test_what_the_file_says_after_a_run(bundle: Path, tmp_path: Path) -> None:
         "bundle": sha256_of(bundle / MANIFEST),
         "source": str(clip),
         "source_ok": True,
+        "runs_on": "cpu",
         "frames": 5,
         "passed_over": 0,
         "shadow": None,

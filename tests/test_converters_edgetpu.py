@@ -16,11 +16,13 @@ from typing import Any
 
 import pytest
 from converter_tools import TINY
+from edgetpu_tools import compiler
 from flat_models import chain
 
 from converters import edgetpu, edgetpu_log, edgetpu_run
 from converters.edgetpu_rules import LATE, MAPPED, UNSUPPORTED
 from converters.preflight import predict
+from edgecnn.bundle import ASSETS, MANIFEST, SIGNATURE, Bundle
 from edgecnn.errors import ConversionError, ModelError, StorageError
 
 HEAD = """Edge TPU Compiler version 16.0.384591198
@@ -206,8 +208,6 @@ def test_what_is_compiled_and_what_stays_beside_it(model: Path, fake: Fake, tmp_
 
 
 def test_labels_and_preprocessing_of_a_bundle_are_kept(fake: Fake, tmp_path: Path) -> None:
-    from edgecnn.bundle import ASSETS
-
     model = ASSETS / "face-embedder.tflite"
     edgetpu.compile_model(model, tmp_path / "out", compiler=fake(WHOLE))
     facts = json.loads((tmp_path / "out" / "face-embedder_edgetpu.json").read_text())
@@ -254,6 +254,70 @@ def test_custom_operations_are_compared_as_the_log_names_them(tmp_path: Path) ->
     found = predict(chain(tmp_path / "m.tflite", ["RELU", "TFLite_Detection_PostProcess"]))
     log = edgetpu_log.parse(success(("RELU", 1, MAPPED), ("CUSTOM", 1, UNSUPPORTED)))
     assert edgetpu.compare(found, log) == ()
+
+
+# A bundle.
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    path = tmp_path / "bundle"
+    path.mkdir()
+    for name in (MANIFEST, *Bundle(ASSETS).manifest.files):
+        shutil.copy(ASSETS / name, path / name)
+    return path
+
+
+def test_a_bundle_holds_its_compiled_models(bundle: Path, tmp_path: Path, edgecnn: Any) -> None:
+    (bundle / SIGNATURE).write_text("of the manifest as it was")
+    before = {p.name: p.read_bytes() for p in bundle.iterdir()}
+    script = compiler(tmp_path)
+    code, out, err = edgecnn("compile", bundle, "--compiler", script)
+    assert (code, err) == (0, "") and "face-embedder_edgetpu.tflite: " in out
+    found = Bundle(bundle)
+    assert set(found.compiled) == set(found.manifest.models)
+    for name, file in found.compiled.items():
+        original = (bundle / found.entry(name).file).read_bytes()
+        assert file.read_bytes() == original + b"edgetpu-custom-op"
+    added = {p.name for p in bundle.iterdir()} - before.keys()
+    assert added == {p.name for p in found.compiled.values()}
+    assert not (bundle / SIGNATURE).exists()
+    same = before.keys() - {MANIFEST, SIGNATURE}
+    assert all((bundle / name).read_bytes() == before[name] for name in same)
+    code, out, _ = edgecnn("compile", bundle, "--compiler", script, "--json")  # once more
+    assert code == 0 and {one["folder"] for one in json.loads(out)} == {str(bundle)}
+    assert Bundle(bundle).manifest == found.manifest
+
+
+def test_a_bundle_stays_as_it_was_where_one_model_is_refused(bundle: Path, tmp_path: Path) -> None:
+    (bundle / SIGNATURE).write_text("of the manifest as it was")
+    before = {p.name: p.read_bytes() for p in bundle.iterdir()}
+    with pytest.raises(ConversionError, match=r"face-embedder\.tflite"):
+        edgetpu.compile_bundle(bundle, compiler=compiler(tmp_path, "face-embedder"))
+    assert {p.name: p.read_bytes() for p in bundle.iterdir()} == before
+
+
+def test_a_bundle_is_whole_at_any_moment(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the second time, when files that it names change."""
+    edgetpu.compile_bundle(bundle, compiler=compiler(tmp_path))
+    copy, looked = shutil.copyfile, []
+
+    def look(source: Path, to: Path) -> None:
+        if to.parent == bundle:
+            looked.append(Bundle(bundle).compiled)
+        copy(source, to)
+
+    monkeypatch.setattr(shutil, "copyfile", look)
+    edgetpu.compile_bundle(bundle, compiler=compiler(tmp_path))
+    assert looked == [{}, {}, {}]
+
+
+def test_out_is_for_a_model(bundle: Path, model: Path, fake: Fake, edgecnn: Any) -> None:
+    for words in ([bundle, "--out", bundle / "out"], [bundle, "--replace"], [model]):
+        code, out, err = edgecnn("compile", *words, "--compiler", fake(WHOLE))
+        assert (code, out) == (2, "") and "--out" in err
 
 
 # What goes wrong.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgecnn.bundle import Bundle
+from edgecnn.camera import accelerator
 from edgecnn.camera.governor import Governor
 from edgecnn.camera.guard import Guard
 from edgecnn.camera.motion import Motion
@@ -73,6 +74,7 @@ def watch(
     *,
     gallery: Path | None = None,
     threads: int | None = None,
+    run_on: str = "auto",
     strangers: float | None = None,
     missed: float | None = None,
     key: Key | None = None,
@@ -91,6 +93,7 @@ def watch(
     What was recorded until then is kept, also where the source breaks off.
 
     Args:
+        run_on: see :func:`edgecnn.camera.accelerator.choose`; a shadow runs on the CPU.
         strangers, missed, key: see :func:`edgecnn.camera.pipeline.load`.
         blur_unknown: no output gets the face of anybody without a name; see
             :mod:`edgecnn.camera.veil`.
@@ -104,7 +107,8 @@ def watch(
             :mod:`edgecnn.camera.shadow`.
 
     Raises:
-        BundleError, ModelError, GalleryError: nothing can be recognised with these files.
+        BundleError, ModelError, GalleryError: nothing can be recognised with these files, or on the
+            Edge TPU that is asked for.
         DataError: such a share of strangers cannot be known with this bundle, or faces are to be
             blurred with one that finds none, on a tape or in a shadow's pictures, or the shadow
             is of another task.
@@ -134,6 +138,7 @@ def watch(
             "model does not find, and so does not blur; leave one of them out"
         )
     planned = plan(checked, gallery, shadow, key) if shadow else None
+    accelerator.choose(checked, run_on, note)
     recogniser = load(checked, gallery, threads, strangers, missed, key)
     nobody = checked.manifest.task == "faces" and gallery is None and not checked.gallery.exists()
     if nobody:

@@ -17,12 +17,12 @@ from typing import Any
 
 import edgecnn
 from edgecnn.bundle import MANIFEST, Bundle
-from edgecnn.camera.bench_advice import advice, best_threads
+from edgecnn.camera import accelerator
+from edgecnn.camera.bench_advice import advice, best_backend, best_threads
 from edgecnn.camera.bench_child import made_up_frame
 from edgecnn.camera.machine import machine
 from edgecnn.errors import DataError
 from edgecnn.images import read_image
-from edgecnn.runtime import edgetpu
 from edgecnn.runtime.child import environment
 from edgecnn.storage import sha256_of
 
@@ -72,12 +72,12 @@ def measure_board(
         threads[str(count)] = _child({**orders, "threads": count})
     faces = max(found.pop("faces") for found in threads.values())
     chosen = best_threads({int(n): found["stages"]["total"] for n, found in threads.items()})
-    accelerator = _on_edgetpu(bundle, runs)
+    on_edgetpu = _on_edgetpu(bundle, runs)
     soaked = None
     if soak_s:
         note(f"{chosen} threads, frame after frame for {soak_s:g} s")
         soaked = {"threads": chosen, **_child({**orders, "threads": chosen, "soak_s": soak_s})}
-    result = {
+    result: dict[str, Any] = {
         "schema": SCHEMA,
         "edgecnn": edgecnn.__version__,
         "measured": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -93,10 +93,11 @@ def measure_board(
         "frame": {"wh": [frame.shape[1], frame.shape[0]], "faces": faces, "made_up": image is None},
         "people": people,
         "threads": threads,
-        "edgetpu": accelerator,
+        "edgetpu": on_edgetpu,
         "soak": soaked,
-        "use": {"backend": "cpu", "threads": chosen},
+        "use": {"threads": chosen},
     }
+    result["use"]["backend"] = best_backend(result)
     return {**_rounded(result), "says": advice(result)}
 
 
@@ -109,17 +110,10 @@ def _rounded(facts: Any) -> Any:
 
 def _on_edgetpu(bundle: Bundle, runs: int) -> dict[str, Any]:
     """Percentiles by file, and why there are none."""
-    invokes, why = {}, "the bundle has no compiled model: edgecnn compile"
-    for entry in bundle.manifest.models.values():
-        twin = edgetpu.compiled(bundle.path, entry.file)
-        if twin is None:
-            continue
-        found = edgetpu.time_model(twin, runs)
-        if isinstance(found, str):
-            why = found
-        else:
-            invokes[entry.file], why = found, ""
-    return {"invokes": invokes, "why": "" if invokes else why}
+    found = accelerator.tried(bundle, runs)
+    if isinstance(found, str):
+        return {"invokes": {}, "why": found}
+    return {"invokes": found, "why": ""}
 
 
 def _child(orders: dict[str, Any]) -> dict[str, Any]:

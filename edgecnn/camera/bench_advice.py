@@ -27,6 +27,20 @@ def best_threads(totals: Mapping[int, Mapping[str, float]]) -> int:
     return min(n for n, total in totals.items() if total["p50_ms"] <= NEARLY * best_ms)
 
 
+def spent_ms(result: Mapping[str, Any]) -> tuple[float, float]:
+    """Milliseconds of the models that an Edge TPU ran: on the CPU with the threads to use, and
+    there."""
+    there = result["edgetpu"]["invokes"]
+    here = result["threads"][str(result["use"]["threads"])]["invokes"]
+    return sum(here[f]["p50_ms"] for f in there), sum(t["p50_ms"] for t in there.values())
+
+
+def best_backend(result: Mapping[str, Any]) -> str:
+    """``"edgetpu"`` where there is one, and it is faster, else ``"cpu"``."""
+    here, there = spent_ms(result)
+    return "edgetpu" if there < here else "cpu"
+
+
 def kept(samples: list[dict[str, Any]]) -> float | None:
     """The rate at the end of a soak over that at its beginning; None for a single sample."""
     ends = min(ENDS, len(samples) // 2)
@@ -80,15 +94,17 @@ def _accelerator(result: Mapping[str, Any]) -> list[str]:
     tpu = result["edgetpu"]
     if not tpu["invokes"]:
         return [f"Use the CPU: {tpu['why']}."]
-    cpu = result["threads"][str(result["use"]["threads"])]["invokes"]
-    here = sum(cpu[file]["p50_ms"] for file in tpu["invokes"])
-    there = sum(took["p50_ms"] for took in tpu["invokes"].values())
+    here, there = spent_ms(result)
     figures = f"{here:.1f} ms against {there:.1f} ms for {', '.join(tpu['invokes'])}"
-    if here <= there:
-        return [f"The CPU of this board beats its accelerator for this model: {figures}."]
+    if best_backend(result) == "cpu":
+        return [
+            f"The CPU of this board beats its accelerator for this model: {figures}. Use it "
+            "(--accelerator cpu)."
+        ]
     return [
-        f"The Edge TPU is {here / there:.1f} times as fast as the CPU: {figures}. The camera of "
-        "this version runs on the CPU all the same."
+        f"The Edge TPU is {here / there:.1f} times as fast as the CPU: {figures}. The camera uses "
+        "it by itself. Models that take turns there are slower than that: each sends its weights "
+        "again."
     ]
 
 

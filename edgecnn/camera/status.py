@@ -106,6 +106,7 @@ class Status:
             "bundle": sha256_of(bundle.path / MANIFEST),
             "started_s": round(time.time(), 3),
             "source": source.name,
+            "runs_on": "edgetpu" if bundle.edgetpu else "cpu",
         }
         self._source_ok, self._said = True, False
         self._seen = deque([(time.monotonic(), 0)])

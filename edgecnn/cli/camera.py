@@ -79,6 +79,13 @@ if TYPE_CHECKING:
 @strangers_option
 @missed_option
 @threads_option
+@click.option(
+    "--accelerator",
+    type=click.Choice(["auto", "cpu", "edgetpu"]),
+    default="auto",
+    help="What runs the models. auto: an Edge TPU that answers, where edgecnn compile made BUNDLE "
+    "ready for one, else the CPU.",
+)
 @pace_options
 @shadow_options
 @web_options
@@ -102,6 +109,7 @@ def command(
     strangers: float | None,
     missed: float | None,
     threads: int | None,
+    accelerator: str,
     full_rate: bool,
     profile: str | None,
     shadow: Wanted | None,
@@ -160,6 +168,7 @@ def command(
                 key=key,
                 blur_unknown=blur_unknown,
                 threads=threads,
+                run_on=accelerator,
                 strangers=strangers,
                 missed=missed,
                 max_frames=max_frames,

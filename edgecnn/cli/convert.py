@@ -105,6 +105,10 @@ def command(
     if speed:
         click.echo(f"speed       {speed.line()}")
     click.echo(f"bundle      {found['bundle']}, for {found['target']}")
+    from devices import get
+
+    if get(board).accelerators:
+        click.echo(f"next        edgecnn compile {found['bundle']}: so that the Edge TPU runs it")
     if found["report"]:
         click.echo(f"report      {found['report']}: each picture whose answer changed")
     for name, proof in found["verification"].items():

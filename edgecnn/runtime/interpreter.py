@@ -22,6 +22,8 @@ from edgecnn.text import TextInput
 RUNTIMES = ("ai_edge_litert", "tflite_runtime")
 """Import names of the run times, in the order in which they are tried."""
 
+EDGETPU_LIBRARY = "libedgetpu.so.1"
+
 
 def runtime_module(name: str | None = None) -> Any:
     """The ``interpreter`` module of the first run time that imports, or of ``name``.
@@ -94,13 +96,16 @@ class Model:
 
     Args:
         preprocess: what a byte means to the network; None for one of our own.
+        edgetpu: run what the file was compiled for on an Edge TPU. Where its library and the run
+            time are not of one TensorFlow, that ends the process: see
+            :mod:`edgecnn.runtime.edgetpu`.
 
     Attributes:
         inputs, outputs: the :class:`Tensor` facts, in the file's order.
 
     Raises:
         ModelError: the file is missing, not a TFLite model, cut off, or has an op that this run
-            time lacks.
+            time lacks; or there is no Edge TPU.
     """
 
     def __init__(
@@ -109,6 +114,7 @@ class Model:
         threads: int | None = None,
         runtime: str | None = None,
         preprocess: Preprocess | TextInput | None = None,
+        edgetpu: bool = False,
     ):
         self.path = Path(path)
         self._means = (preprocess.mean, preprocess.std) if preprocess else (OWN_MEAN, OWN_STD)
@@ -116,8 +122,13 @@ class Model:
         content = read(self.path)
         module = runtime_module(runtime)
         self.threads = threads or default_threads()
+        delegates = [_edgetpu(module)] if edgetpu else []
         try:
-            self._interpreter = module.Interpreter(model_content=content, num_threads=self.threads)
+            self._interpreter = module.Interpreter(
+                model_content=content,
+                num_threads=self.threads,
+                experimental_delegates=delegates,
+            )
             self._interpreter.allocate_tensors()
             inputs = self._interpreter.get_input_details()
             outputs = self._interpreter.get_output_details()
@@ -207,6 +218,18 @@ def stored_bytes(
         if np.abs(table.astype(np.int32) - plain).max() <= 1:
             return table[:0]
     return table
+
+
+def _edgetpu(module: Any) -> Any:
+    """The delegate that hands a compiled model's operations to an Edge TPU."""
+    try:
+        return module.load_delegate(EDGETPU_LIBRARY)
+    except OSError as e:
+        raise ModelError(f"no {EDGETPU_LIBRARY} here: edgecnn doctor says which to install") from e
+    except ValueError as e:  # it says no more, whatever is the matter
+        raise ModelError(
+            "no Edge TPU answers: plugged in, and permitted (group plugdev or apex)?"
+        ) from e
 
 
 def _first_line(e: Exception) -> str:

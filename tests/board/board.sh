@@ -140,8 +140,8 @@ wait_for_ssh() {
   for _ in $(seq 240); do
     # shellcheck disable=SC2086
     ssh $secure root@127.0.0.1 true 2>/dev/null && return 0
+    sleep 1 # before the look: qemu may not even have begun yet
     running || { cat qemu.log >&2; return 1; }
-    sleep 1
   done
   echo "board: no ssh after 240 s: see $dir/serial.log" >&2
   return 1
