@@ -105,13 +105,14 @@ build() {
   check mmdebstrap:mmdebstrap arch-test:arch-test qemu-aarch64-static:qemu-user-static \
     modprobe:kmod cpio:cpio mke2fs:e2fsprogs ssh-keygen:openssh-client
   [ "$(id -u)" -eq 0 ] || { echo "board: building its disk takes root: sudo make board-up" >&2; exit 2; }
-  rm -rf root kernel initrd.d disk.img run.img
+  # One that was cut off may have left mounts of this machine's /proc, /sys and /dev.
+  rm -rf --one-file-system root kernel initrd.d disk.img run.img
   bootstrap
   make_initrd
   furnish
   cp "kernel/boot/vmlinuz-$version" vmlinuz
   mke2fs -q -t ext4 -d root disk.img 4000M
-  rm -rf root kernel initrd.d
+  rm -rf --one-file-system root kernel initrd.d
   echo "$made_by" >made-by
 }
 
