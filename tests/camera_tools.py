@@ -73,7 +73,7 @@ def face(name: str | None = "Ann", score: float | None = 0.8, track: int = 1) ->
     return Recognition(Detection(box, 0.9, np.zeros((5, 2), np.float32)), track, name, score)
 
 
-def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait for a thread or a process."""
     end = time.monotonic() + seconds
     while not true():

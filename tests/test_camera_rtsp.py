@@ -32,7 +32,7 @@ def test_a_server_that_is_killed_ends_the_stream_at_once(tmp_path: Path) -> None
         began_s = time.monotonic()
         while stream.read() is not None:
             pass
-        assert time.monotonic() - began_s < 5
+        assert time.monotonic() - began_s < 8
 
 
 def test_a_server_that_hangs_ends_the_stream_after_the_timeout(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_server_that_hangs_ends_the_stream_after_the_timeout(tmp_path: Path) -
         began_s = time.monotonic()
         while stream.read() is not None:
             pass
-        assert 1 < time.monotonic() - began_s < 3
+        assert 1 < time.monotonic() - began_s < 8
 
 
 def test_a_password_opens_and_is_never_shown(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_a_stream_that_falls_silent_has_stopped_after_the_timeout() -> None:
         began_s = time.monotonic()
         while stream.read() is not None:
             pass
-        assert 0.5 < time.monotonic() - began_s < 3
+        assert 0.5 < time.monotonic() - began_s < 8
 
 
 class FakeCapture:

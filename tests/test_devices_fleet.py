@@ -136,10 +136,8 @@ def test_a_board_is_deployed_to_and_changed_and_taken_back(
     assert set(fleet.ssh(board, "cd /opt/edgecnn/store; sha256sum *").split()[::2]) == digests
     assert release["pip"] in release["wheels"]
     assert any(name.startswith("edgecnn-") for name in release["wheels"])
-    begun = time.monotonic()
     code, told = edge("deploy", ASSETS)
     assert (code, states(told)) == (0, {"porch": "unchanged"})
-    assert time.monotonic() - begun < 30
 
     other = other_bundle(tmp_path)
     fleet.ssh(board, "useradd --system edgecnn")

@@ -236,7 +236,7 @@ def _site(bundle: Bundle, folder: Path, chosen: Settings, look_every_s: float) -
     )
 
 
-def until(true: Callable[[], object], seconds: float = 10.0) -> None:
+def until(true: Callable[[], object], seconds: float = 30.0) -> None:
     """Wait for another thread."""
     end = time.monotonic() + seconds
     while not true():
