@@ -82,7 +82,8 @@ def undeploy(board: Board, people: bool) -> Outcome:
 
 
 COLUMNS = (
-    "board", "release", "edgecnn", "service", "up", "frames/s", "p95 ms", "°C", "MB free", "beside"
+    "board", "release", "edgecnn", "service", "up", "runs on", "frames/s", "p95 ms", "°C",
+    "MB free", "beside",
 )  # fmt: skip
 
 
@@ -106,6 +107,7 @@ def row(name: str, facts: dict[str, Any]) -> tuple[str, ...]:
         facts.get("edgecnn") or camera.get("edgecnn"),
         facts.get("service"),
         None if since is None else _span(since),
+        camera.get("runs_on"),
         None if "fps" not in camera else f"{camera['fps']:.1f}",
         None if "p95" not in latency else f"{latency['p95']:.0f}",
         None if temperature is None else f"{temperature:.0f}",

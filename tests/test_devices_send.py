@@ -202,10 +202,11 @@ def test_a_row_tells_what_is_known() -> None:
     facts = {
         "current": "abc", "edgecnn": "0.1.0", "service": "active", "since_s": 7300,
         "free_mb": 900, "temperature_c": None, "shadow": "def",
-        "status": {"fps": 9.96, "latency_ms": {"p95": 31.4}, "temperature_c": 51.2,
-                   "shadow": {"agree": 97, "disagree": 3}},
+        "status": {"runs_on": "edgetpu", "fps": 9.96, "latency_ms": {"p95": 31.4},
+                   "temperature_c": 51.2, "shadow": {"agree": 97, "disagree": 3}},
     }  # fmt: skip
     assert row("porch", facts) == (
-        "porch", "abc", "0.1.0", "active", "2 h", "10.0", "31", "51", "900", "def 3 of 100 differ",
+        "porch", "abc", "0.1.0", "active", "2 h", "edgetpu", "10.0", "31", "51", "900",
+        "def 3 of 100 differ",
     )  # fmt: skip
     assert row("hall", {"status": None}) == ("hall", *["-"] * (len(COLUMNS) - 1))

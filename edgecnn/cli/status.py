@@ -14,7 +14,7 @@ from edgecnn.cli.options import json_option
 @hosts_options
 @json_option
 def command(to: dict[str, Any], as_json: bool) -> None:
-    """Tell of boards: release, uptime, frame rate, latency, temperature, free disk.
+    """Tell of boards: release, uptime, CPU or Edge TPU, frame rate, latency, heat, free disk.
 
     Ends with 2 where a board is not reached or its camera does not run.
 
