@@ -28,9 +28,6 @@ BYTES_A_CHANNEL, BYTES_A_FILE = 16, 32 << 10
 """What parameters take more once compiled: biases, multipliers and padding of each output channel,
 and a rest. Five published pairs from 0.5 to 3.4 MB stay 0.3 to 4 % below what these two give."""
 
-RUNTIME = 14
-"""The Edge TPU run time that compiler 16 compiles for; ``-m 13`` for an older one."""
-
 
 @dataclass(frozen=True)
 class Prediction:
