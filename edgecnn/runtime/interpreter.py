@@ -228,7 +228,8 @@ def _edgetpu(module: Any) -> Any:
         raise ModelError(f"no {EDGETPU_LIBRARY} here: edgecnn doctor says which to install") from e
     except ValueError as e:  # it says no more, whatever is the matter
         raise ModelError(
-            "no Edge TPU answers: plugged in, and permitted (group plugdev or apex)?"
+            "no Edge TPU answers: plugged in, used by no other program, and permitted (group "
+            "plugdev or apex)?"
         ) from e
 
 
