@@ -173,9 +173,11 @@ def main() -> int:
         whole_s = time.monotonic() - begun
         print(f"a whole deploy takes {whole_s:.1f} s", flush=True)
         moments = [chance.uniform(0, 1.1) for _ in range(asked.cuts)]
-        for number in range(len(results), asked.cuts):
+        made = {result["cut"] for result in results}
+        for number in [n for n in range(asked.cuts) if n not in made]:
             results.append(cut_once(board, double, number, moments[number] * whole_s))
             print(json.dumps(results[-1]), flush=True)
+            results.sort(key=lambda result: int(result["cut"]))
             summary = {"seed": asked.seed, "deploy_s": round(whole_s, 1), "cuts": results}
             asked.out.write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
     bad = [r for r in results if r["faults"]]
