@@ -122,13 +122,11 @@ class Model:
         content = read(self.path)
         module = runtime_module(runtime)
         self.threads = threads or default_threads()
-        delegates = [_edgetpu(module)] if edgetpu else []
+        options: dict[str, Any] = {"num_threads": self.threads}
+        if edgetpu:
+            options["experimental_delegates"] = [_edgetpu(module)]
         try:
-            self._interpreter = module.Interpreter(
-                model_content=content,
-                num_threads=self.threads,
-                experimental_delegates=delegates,
-            )
+            self._interpreter = module.Interpreter(model_content=content, **options)
             self._interpreter.allocate_tensors()
             inputs = self._interpreter.get_input_details()
             outputs = self._interpreter.get_output_details()
