@@ -12,8 +12,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from camera_tools import picture
 from edgetpu_tools import compiler
 
 from converters.edgetpu import compile_bundle
@@ -67,11 +69,9 @@ class Board:
 
     def camera(self, bundle: Path, *options: object) -> tuple[int, list[str], dict[str, Any], int]:
         """Watch one picture: exit code, lines of complaint, the status, and its process."""
-        import matplotlib
-
-        picture = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-        status = self.folder / "status.json"
-        words = ["camera", bundle, "--source", picture, "--status", status, *options]
+        shown, status = self.folder / "picture.png", self.folder / "status.json"
+        assert cv2.imwrite(str(shown), picture(3))
+        words = ["camera", bundle, "--source", shown, "--status", status, *options]
         process = subprocess.Popen(
             [sys.executable, "-m", "edgecnn", *map(str, words)],
             env={**os.environ, **self.environment},
