@@ -20,11 +20,11 @@ from converters import edgetpu_log, flatbuffer, preflight
 from converters.edgetpu_rules import COMPILED, MAPPED
 from converters.edgetpu_run import COMPILER, TIMEOUT_S, run
 from edgecnn import __version__
-from edgecnn.bundle import MANIFEST, SIGNATURE, Bundle
+from edgecnn.bundle import EDGETPU, MANIFEST, SIGNATURE, Bundle
 from edgecnn.errors import ConversionError, ModelError
 from edgecnn.storage import sha256_of, storing, whole_file, whole_folder
 
-SUFFIX = "_edgetpu"
+SUFFIX = EDGETPU.removesuffix(".tflite")
 """What the compiler puts behind a file's name."""
 
 
@@ -117,7 +117,7 @@ def compile_model(
     return Compiled(Path(out), compiled.name, model.name, sidecar, log, prediction, differences)
 
 
-def compile_bundle(path: str | Path, **options: Any) -> dict[str, Compiled]:
+def compile_bundle(path: str | Path, **options: Any) -> list[Compiled]:
     """Compile every model of a bundle; the compiled files lie in it afterwards, and the camera
     takes them where there is an Edge TPU.
 
@@ -128,27 +128,27 @@ def compile_bundle(path: str | Path, **options: Any) -> dict[str, Compiled]:
         options: ``compiler``, ``image`` and ``timeout_s`` of :func:`compile_model`.
 
     Returns:
-        What came out, by the model's name; the ``folder`` is gone.
+        What came out of each model; no ``sidecar`` is left of it.
 
     Raises:
         BundleError: it is none. Others as :func:`compile_model`; the bundle is as it was.
     """
     bundle = Bundle(path)
     with tempfile.TemporaryDirectory() as work:
-        done = {
-            name: compile_model(bundle.path / entry.file, Path(work, name), **options)
+        done = [
+            compile_model(bundle.path / entry.file, Path(work, name), **options)
             for name, entry in bundle.manifest.models.items()
-        }
-        hashes = {made.model: sha256_of(made.folder / made.model) for made in done.values()}
+        ]
+        hashes = {made.model: sha256_of(made.folder / made.model) for made in done}
         others = {n: h for n, h in bundle.manifest.files.items() if n not in hashes}
         with storing(bundle.path):
             (bundle.path / SIGNATURE).unlink(missing_ok=True)
         _name(bundle, others)
-        for made in done.values():
+        for made in done:
             with whole_file(bundle.path / made.model) as draft:
                 shutil.copyfile(made.folder / made.model, draft)
         _name(bundle, others | hashes)
-    return done
+    return [replace(made, folder=bundle.path) for made in done]
 
 
 def _name(bundle: Bundle, files: dict[str, str]) -> None:

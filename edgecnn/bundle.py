@@ -41,7 +41,7 @@ SIGNATURE = "manifest.json.sig"
 """What ``edgecnn sign`` leaves beside it."""
 
 CARD = "card.md"
-COMPILED = "_edgetpu.tflite"
+EDGETPU = "_edgetpu.tflite"
 """What Coral's compiler calls its file, in place of ``.tflite``."""
 
 COHORT = "cohort.npz"
@@ -294,7 +294,7 @@ class Bundle:
     def compiled(self) -> dict[str, Path]:
         """Files for the Edge TPU by the model's name; empty where none was compiled."""
         twins = {
-            name: entry.file.removesuffix(".tflite") + COMPILED
+            name: entry.file.removesuffix(".tflite") + EDGETPU
             for name, entry in self.manifest.models.items()
         }
         return {n: self.path / twin for n, twin in twins.items() if twin in self.manifest.files}
@@ -302,9 +302,9 @@ class Bundle:
     def model(self, name: str, threads: int | None = None, runtime: str | None = None) -> Model:
         """Load the model ``name``; see :attr:`edgetpu`."""
         entry = self.entry(name)
-        if self.edgetpu and name in self.compiled:
-            return Model(self.compiled[name], threads, runtime, entry.input, edgetpu=True)
-        return Model(self.path / entry.file, threads, runtime, entry.input)
+        twin = self.compiled.get(name) if self.edgetpu else None
+        file = twin or self.path / entry.file
+        return Model(file, threads, runtime, entry.input, edgetpu=twin is not None)
 
     def self_test(self, runtime: str | None = None) -> dict[str, int]:
         """Compare this machine's outputs with the workstation's: ``golden.npz``.

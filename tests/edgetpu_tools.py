@@ -1,9 +1,12 @@
-"""A stand-in for Coral's compiler whose files the run time loads."""
+"""A stand-in for Coral's compiler whose files the run time loads, and a bundle to try it on."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
+
+from edgecnn.bundle import ASSETS, MANIFEST, Bundle
 
 SCRIPT = """#!{python}
 import pathlib, sys
@@ -24,3 +27,11 @@ def compiler(folder: Path, *refuses: str) -> Path:
     script.write_text(SCRIPT.format(python=sys.executable, refuses=refuses))
     script.chmod(0o755)
     return script
+
+
+def shipped(path: Path) -> Path:
+    """A copy of the bundle that ships: what its manifest names, and no more."""
+    path.mkdir()
+    for name in (MANIFEST, *Bundle(ASSETS).manifest.files):
+        shutil.copy(ASSETS / name, path / name)
+    return path

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from camera_tools import picture
-from edgetpu_tools import compiler
+from edgetpu_tools import compiler, shipped
 
 from converters.edgetpu import compile_bundle
 from edgecnn.bundle import ASSETS, Bundle
@@ -42,10 +42,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """The bundle that ships, compiled for an Edge TPU."""
-    path = tmp_path / "bundle"
-    path.mkdir()
-    for name in ("manifest.json", *Bundle(ASSETS).manifest.files):
-        shutil.copy(ASSETS / name, path / name)
+    path = shipped(tmp_path / "bundle")
     compile_bundle(path, compiler=compiler(tmp_path))
     return path
 

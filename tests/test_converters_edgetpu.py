@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from converter_tools import TINY
-from edgetpu_tools import compiler
+from edgetpu_tools import compiler, shipped
 from flat_models import chain
 
 from converters import edgetpu, edgetpu_log, edgetpu_run
@@ -261,11 +261,7 @@ def test_custom_operations_are_compared_as_the_log_names_them(tmp_path: Path) ->
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    path = tmp_path / "bundle"
-    path.mkdir()
-    for name in (MANIFEST, *Bundle(ASSETS).manifest.files):
-        shutil.copy(ASSETS / name, path / name)
-    return path
+    return shipped(tmp_path / "bundle")
 
 
 def test_a_bundle_holds_its_compiled_models(bundle: Path, tmp_path: Path, edgecnn: Any) -> None:

@@ -44,13 +44,12 @@ def command(model: Path, out: Path | None, replace: bool, as_json: bool, **optio
     if model.is_dir():
         if out or replace:
             raise click.UsageError("--out and --replace are for a MODEL: a bundle keeps its place")
-        done = list(compile_bundle(model, **options).values())
+        done = compile_bundle(model, **options)
         if as_json:
-            facts = [{**one.as_dict(), "folder": str(model)} for one in done]
-            click.echo(json.dumps(facts, indent=2))
+            click.echo(json.dumps([one.as_dict() for one in done], indent=2))
             return
         for one in done:
-            _tell(one, model)
+            _tell(one)
         click.echo(f"{model}: edgecnn camera runs it on an Edge TPU where one answers")
         return
     if out is None:
@@ -59,16 +58,16 @@ def command(model: Path, out: Path | None, replace: bool, as_json: bool, **optio
     if as_json:
         click.echo(json.dumps(one.as_dict(), indent=2))
         return
-    _tell(one, one.folder)
+    _tell(one)
     click.echo(f"for a CPU: {one.original}; what the compiler drops: {one.sidecar}")
 
 
-def _tell(done: Compiled, folder: Path) -> None:
+def _tell(done: Compiled) -> None:
     """What came out, and where it is not as predicted."""
     facts = done.log.facts
     total = facts.get("total", len(done.prediction.operations))
     mapped = total if done.log.mapped() is None else done.log.mapped()
-    click.echo(f"{folder / done.model}: {mapped} of {total} operations run on the Edge TPU, "
+    click.echo(f"{done.folder / done.model}: {mapped} of {total} operations run on the Edge TPU, "
                f"by compiler {done.log.version or 'of unknown version'}")  # fmt: skip
     for row in done.log.rows:
         click.echo(f"  {row.operator:<31}{row.count:<6}{row.status}")

@@ -81,6 +81,8 @@ def command(
       edgecnn convert friends-run --for coral-usb --out my-bundle --strangers 1/10000
       edgecnn convert --from-tflite b.tflite --labels b.txt --data birds --for x86-64 --out bundle
     """
+    from devices import get
+
     text, speed = card.read() if card else None, None
     if from_tflite:
         bundle = convert_tflite(context, board, out, text)
@@ -105,8 +107,6 @@ def command(
     if speed:
         click.echo(f"speed       {speed.line()}")
     click.echo(f"bundle      {found['bundle']}, for {found['target']}")
-    from devices import get
-
     if get(board).accelerators:
         click.echo(f"next        edgecnn compile {found['bundle']}: so that the Edge TPU runs it")
     if found["report"]:

@@ -98,7 +98,7 @@ class Model:
         preprocess: what a byte means to the network; None for one of our own.
         edgetpu: run what the file was compiled for on an Edge TPU. Where its library and the run
             time are not of one TensorFlow, that ends the process: see
-            :mod:`edgecnn.runtime.edgetpu`.
+            :mod:`edgecnn.camera.accelerator`.
 
     Attributes:
         inputs, outputs: the :class:`Tensor` facts, in the file's order.
