@@ -74,6 +74,7 @@ def test_json(asked, option, answer):
         ("--lfw", "a", "--scenes", "b", "--end-to-end"),
         ("--data", "a", "--end-to-end"),
         ("--end-to-end",),
+        ("--lfw", "a", "--not-faces", "b"),
         ("bundle", "--open-set"),
         ("bundle", "people"),
     ],

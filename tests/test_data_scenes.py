@@ -77,6 +77,25 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         read_scenes(tmp_path)
 
 
+def test_labels_that_show_no_face_are_left_out(tmp_path: Path) -> None:
+    make_scenes(tmp_path, 8)
+    table, scenes = tmp_path / "not-faces.csv", read_scenes(tmp_path)
+    x0, y0, x1, y1 = scenes.faces["002.png"][1, :4].astype(float)
+    box = [round(v, 2) for v in (x0, y0, x1 - x0, y1 - y0)]
+    write_csv(table, ["file", "x", "y", "w", "h", "shows"], [["002.png", *box, "a lamp"]])
+    left = scenes.without(table)
+    np.testing.assert_array_equal(left.faces["002.png"], scenes.faces["002.png"][:1])
+    assert [len(left.scores[n]) for n in left.names] == [len(left.faces[n]) for n in left.names]
+    assert sum(map(len, left.faces.values())) == sum(map(len, scenes.faces.values())) - 1
+    for row in (["002.png", *box[:3], box[3] + 1], ["none.png", *box], ["002.png", *box[:3], "x"]):
+        write_csv(table, ["file", *COLUMNS[:4]], [["002.png", *box], row])
+        with pytest.raises(DataError, match=rf"line 3.*no such box of {row[0]}"):
+            scenes.without(table)
+    table.unlink()
+    with pytest.raises(DataError, match="cannot be read"):
+        scenes.without(table)
+
+
 @pytest.mark.parametrize("people", [0, 12])
 def test_a_split_is_whole_and_keeps_people_apart(tmp_path: Path, people: int) -> None:
     make_scenes(tmp_path, 60, people=people)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ GOES_WITH = {
     "--strangers": ("--open-set", "--visits"),
     "--missed": ("--visits",),
     "--end-to-end": ("--lfw", "--scenes"),
+    "--not-faces": ("--scenes",),
 }
 """What means something with these measurements only."""
 
@@ -93,6 +95,8 @@ def rests_on(module: str, bundle: Bundle, folder: Path, threads: int | None, as_
               help="A folder with LFW's pairs.txt and its faces, aligned to 112×112.")  # fmt: skip
 @click.option("--scenes", "scenes_folder", type=click.Path(path_type=Path),
               help="A folder with boxes.csv and its photos.")  # fmt: skip
+@click.option("--not-faces", type=click.Path(path_type=Path, dir_okay=False),
+              help="--scenes: a table of labels that show no face (file,x,y,w,h).")  # fmt: skip
 @click.option("--end-to-end", is_flag=True,
               help="--lfw, --scenes: what it costs to find and align the faces.")  # fmt: skip
 @click.option("--data", "data_folder", type=click.Path(path_type=Path),
@@ -118,6 +122,7 @@ def command(
     people: Path | None,
     lfw_folder: Path | None,
     scenes_folder: Path | None,
+    not_faces: Path | None,
     end_to_end: bool,
     data_folder: Path | None,
     is_open_set: bool,
@@ -171,7 +176,8 @@ def command(
     if is_open_set and people is None:
         raise click.UsageError("expected BUNDLE PEOPLE --open-set: name both folders")
     given = {"PEOPLE": people, "--enrolled": enrolled, "--out": out, "--strangers": strangers,
-             "--missed": missed, "--end-to-end": end_to_end or None}  # fmt: skip
+             "--missed": missed, "--end-to-end": end_to_end or None,
+             "--not-faces": not_faces}  # fmt: skip
     chosen = {name: folder for name, folder in folders.items() if folder is not None}
     _check(set(chosen), {name for name, value in given.items() if value is not None})
     opened = Bundle(bundle or ASSETS)
@@ -186,7 +192,9 @@ def command(
     else:
         measures: dict[str, Measure] = {
             "--lfw": plain.lfw_end_to_end if end_to_end else plain.lfw,
-            "--scenes": plain.scenes_end_to_end if end_to_end else plain.scenes,
+            "--scenes": partial(
+                plain.scenes_end_to_end if end_to_end else plain.scenes, not_faces=not_faces
+            ),
             "--data": plain.texts if opened.manifest.task == "text" else plain.images,
         }
         figures: Figures = {}

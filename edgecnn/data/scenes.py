@@ -16,12 +16,14 @@ sure it was, 0…1. Other columns are not read.
 from __future__ import annotations
 
 import csv
+import math
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from edgecnn.errors import DataError
 from edgecnn.images import Floats, Image, decode_image
@@ -63,6 +65,36 @@ class Scenes:
         faces = self.faces[name].copy()
         faces[self.scores[name] < SURE, 4:] = np.nan
         return faces
+
+    def without(self, table: Path) -> Scenes:
+        """The scenes without labels that show no face, as somebody has seen who looked at them.
+
+        Args:
+            table: CSV with the columns ``file,x,y,w,h``, as they stand in ``boxes.csv``.
+
+        Raises:
+            DataError: the table cannot be read, or names a label that is not there.
+        """
+        gone: dict[str, npt.NDArray[np.bool_]] = {}
+        for line, row in enumerate(_rows(table, ("file", *COLUMNS[:4])), start=2):
+            faces = self.faces.get(row["file"], np.zeros((0, 14), np.float32))
+            try:
+                x, y, w, h = (float(row[c]) for c in COLUMNS[:4])
+            except (TypeError, ValueError):
+                x = y = w = h = math.nan
+            same = np.isclose(faces[:, :4], (x, y, x + w, y + h), rtol=0, atol=0.05).all(axis=1)
+            if not same.any():
+                raise DataError(
+                    f"{table} line {line}: {BOXES} of {self.path} has no such box of "
+                    f"{row['file']}: copy file, x, y, w and h from there"
+                )
+            gone[row["file"]] = gone.get(row["file"], np.zeros(len(faces), np.bool_)) | same
+        left = {name: ~some for name, some in gone.items()}
+        return replace(
+            self,
+            faces=self.faces | {name: self.faces[name][stay] for name, stay in left.items()},
+            scores=self.scores | {name: self.scores[name][stay] for name, stay in left.items()},
+        )
 
     def read(self, names: Sequence[str]) -> list[Image]:
         """The photos ``names``, each ``(H, W, 3)`` uint8 BGR.
@@ -170,7 +202,7 @@ def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
                 raise DataError(f"{path} lacks the columns {', '.join(missing)}: add them")
             return list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise DataError(f"{path} cannot be read ({e}): a scenes folder has one") from e
+        raise DataError(f"{path} cannot be read ({e}): check its path") from e
 
 
 def _faces(rows: list[list[float]]) -> Floats:
