@@ -51,9 +51,9 @@ with the moving average that it takes itself.
 * time: median invoke as a share of that of TensorFlow's file, in turn, in one run.
 * version: the highest of any operation in the file.
 * Edge TPU: what `edgecnn preflight` says, and how many operations it maps.
-* Runs: MNIST's digits by `edgecnn train mnist --task images --epochs 8`, and with `--network dense`.
-  The shipped networks were made float again from their int8 files, so that their weights lose
-  nothing in either.
+* Runs: MNIST's digits by `edgecnn train mnist --task images --epochs 8`, also with
+  `--network dense`. The shipped networks were made float again from their int8 files, so that their
+  weights lose nothing in either.
 
 | network | by | accuracy, float → int8 | error | cosine | bytes | time | version | Edge TPU |
 | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | --- |
