@@ -128,6 +128,17 @@ def test_the_cpu_takes_over_where_it_cannot(board: Board, bundle: Path, device: 
     assert code == 2 and len(said) == 1 and ABSENT[device] in said[0]
 
 
+def test_a_process_that_fails_says_why(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    failing = tmp_path / "python"
+    failing.write_text("#!/bin/sh\necho 'MemoryError: no room' >&2\nexit 1\n")
+    failing.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(failing))
+    found = accelerator.tried(Bundle(bundle))
+    assert found == "the process that tries it failed: MemoryError: no room"
+
+
 def test_without_the_library_too(
     bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ else loads them: ``python -m edgecnn.camera.accelerator BUNDLE RUNS`` prints one
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -65,17 +66,19 @@ def tried(bundle: Bundle, runs: int = 0) -> dict[str, Summary] | str:
         done = subprocess.run(
             [sys.executable, "-m", __name__, str(bundle.path), str(runs)],
             env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # where the run times log
+            capture_output=True,
             timeout=TIMEOUT_S + runs,
         )
     except subprocess.TimeoutExpired as e:
         return f"it did not answer within {e.timeout:.0f} s: unplug it, and see edgecnn doctor"
-    if done.returncode:
+    if done.returncode < 0:
         return (
-            f"the run time ended with {done.returncode} on the Edge TPU: libedgetpu and the run "
-            "time are not of one TensorFlow; edgecnn doctor"
+            f"{signal.Signals(-done.returncode).name} in the run time: libedgetpu and the run time "
+            "are not of one TensorFlow; edgecnn doctor"
         )
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip() or "it does not say why"
+        return f"the process that tries it failed: {said.splitlines()[-1]}"
     found: dict[str, Any] = json.loads(done.stdout)
     return found["why"] or dict(found["invokes"])
 
