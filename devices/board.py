@@ -172,7 +172,7 @@ MENDEL = Trap(
     "a Debian bookworm container on the board, with its Python 3.11, ai-edge-litert and --device "
     "for camera and Edge TPU; edgecnn deploy wants a system of its own and refuses Mendel",
 )
-CPU_ALONE = Trap(
-    "this version's camera runs models on the CPU, compiled ones not yet",
-    "use the bundle as it is: the uncompiled models in it give the same answers",
+COMPILED = Trap(
+    "an Edge TPU runs compiled models alone; others run on the CPU",
+    "edgecnn compile BUNDLE before edgecnn deploy",
 )

@@ -20,7 +20,7 @@ BOARD = b.Board(
     runtime="tflite-runtime 2.5 (Mendel's own); in the container " + b.LITERT,
     cameras=("v4l2",),
     compatible="mediatek,mt8167",
-    traps=(b.MENDEL, b.CPU_ALONE),
+    traps=(b.MENDEL, b.COMPILED),
     sources=(
         "https://coral.ai/docs/dev-board-mini/datasheet/",
         "https://coral.ai/software/#mendel-mini",

@@ -8,7 +8,7 @@ ACCELERATOR = b.Accelerator(
     buses=("pcie",),
     libedgetpu=b.LIBEDGETPU,
     traps=(
-        b.CPU_ALONE,
+        b.COMPILED,
         b.Trap(
             "Google's gasket-dkms does not build on kernels from 6.5 on",
             "the driver of github.com/jnicolson/gasket-builder, then sudo modprobe apex",

@@ -8,7 +8,7 @@ ACCELERATOR = b.Accelerator(
     buses=("usb2", "usb3"),
     libedgetpu=b.LIBEDGETPU,
     traps=(
-        b.CPU_ALONE,
+        b.COMPILED,
         b.Trap("it takes up to 900 mA", "a port or a hub that gives them, and a short cable"),
         b.Trap(
             "built from TensorFlows too far apart, libedgetpu and run time crash",

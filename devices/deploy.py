@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from devices import fleet
@@ -19,7 +20,7 @@ from devices.fleet import HALF, Board, Outcome
 from devices.hosts import Host
 from devices.meet import examine, half, install, meet, own
 from devices.release import Release, bundle_files, extras_for, make
-from devices.send import check_space, send, send_people
+from devices.send import check_space, fits, send, send_people, size_of
 from devices.target import Target
 from devices.wheelhouse import gather
 from edgecnn.errors import DeployError, EdgeCNNError
@@ -75,7 +76,7 @@ class Deploy:
     _files: Mapping[str, Path] = field(init=False)
     _wheels: dict[Target, Mapping[str, Path] | EdgeCNNError] = field(default_factory=dict)
     _lock: threading.Lock | None = None
-    _sick: list[str] = field(default_factory=list)
+    _healthy: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._files = bundle_files(self.plan.bundle)
@@ -88,29 +89,20 @@ class Deploy:
         if not first:
             return [("deploy", rest, self.board)]
         return [
-            ("deploy to the first boards", first, self._first),
+            ("deploy to the first boards", first, self.board),
             ("watch them", first, self._watch),
-            ("deploy to the others", rest, self._others),
+            ("deploy to the others", rest, partial(self._others, first)),
         ]
 
-    def _first(self, board: Board) -> Outcome:
-        try:
-            return self.board(board)
-        except EdgeCNNError:
-            self._sick.append(board.host.name)
-            raise
-
     def _watch(self, board: Board) -> None:
-        try:
-            watch(board, self.plan.watch_s)
-        except EdgeCNNError:
-            self._sick.append(board.host.name)
-            raise
+        watch(board, self.plan.watch_s)
+        self._healthy.add(board.host.name)
 
-    def _others(self, board: Board) -> Outcome:
-        if self._sick:
+    def _others(self, first: Sequence[str], board: Board) -> Outcome:
+        # Whatever a first board fell by, if only by not being reached.
+        if sick := sorted({*first} - self._healthy):
             raise DeployError(
-                f"not begun, since {', '.join(sorted(self._sick))} did not stay healthy: see what "
+                f"not begun, since {', '.join(sick)} did not become and stay healthy: see what "
                 "edgecnn status says of it"
             )
         return self.board(board)
@@ -141,10 +133,14 @@ class Deploy:
             return Outcome("unchanged", f"release {release.id}", {"release": release.id})
         if known["current"] is None and not untouched:
             examine(board)
+        keep = ("--keep", str(self.plan.keep))
+        if not fits(size_of(release, known["missing"]), known["free_mb"]):
+            board.ask("prune", *keep, stdin=release.text)
+            known = board.ask("missing", stdin=release.text)
         sent = send(board, release, known["missing"], known["free_mb"])
         if not known["staged"]:
             self.tell(board.host.name, f"{sent / 1e6:.1f} MB sent, staging")
-            board.ask("stage", stdin=release.text, timeout_s=STAGE_S)
+            board.ask("stage", *keep, stdin=release.text, timeout_s=STAGE_S)
         self.tell(board.host.name, "staged, starting")
         self._start(board, release)
         took = time.monotonic() - begun
@@ -154,12 +150,13 @@ class Deploy:
         return Outcome("done", told, facts)
 
     def _start(self, board: Board, release: Release) -> None:
+        keep = ("--keep", str(self.plan.keep))
         if self.plan.shadow:
-            board.ask("shadow", release.id, timeout_s=SLACK_S)
+            board.ask("shadow", release.id, *keep, timeout_s=SLACK_S)
             return
         if send_people(board, self.plan.bundle):
             self.tell(board.host.name, "the people enrolled in the bundle are there now")
-        options = ("--health-s", f"{self.plan.health_s:g}", "--keep", str(self.plan.keep))
+        options = ("--health-s", f"{self.plan.health_s:g}", *keep)
         board.ask("activate", release.id, *options, timeout_s=2 * self.plan.health_s + SLACK_S)
 
     def release(self, board: Board) -> Release:
@@ -200,7 +197,7 @@ def preview(board: Board, release: Release) -> Outcome:
     if known["current"] is None:
         examine(board)
     missing = [release.files[digest] for digest in known["missing"]]
-    size = sum(path.stat().st_size for path in missing)
+    size = size_of(release, known["missing"])
     facts = {"release": release.id, "sent_bytes": size, "files": sorted(p.name for p in missing)}
     if known["current"] == release.id:
         return Outcome("plan", f"release {release.id} is there already: nothing to do", facts)

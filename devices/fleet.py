@@ -259,14 +259,22 @@ def run(
         def host_connect_error(state: State, host: Link, error: Exception) -> None:
             settle(host.name, Outcome("failed", refusal(by_name[host.name], str(error))))
 
-    inventory = Inventory(([(h.name, _ssh(h, accept_new, known_hosts)) for h in hosts], {}))
-    state = State(inventory, Config(CONNECT_TIMEOUT=CONNECT_S))
+    reached: dict[str, dict[str, Any]] = {}
+    for host in hosts:
+        try:
+            reached[host.name] = _ssh(host, accept_new, known_hosts)
+        except DeployError as e:
+            settle(host.name, Outcome("failed", str(e)))
+    if not reached:
+        return outcomes
+    state = State(Inventory(([*reached.items()], {})), Config(CONNECT_TIMEOUT=CONNECT_S))
     state.add_callback_handler(Refused())
     try:
         connect_all(state)
-    except PyinfraError as e:
-        if not outcomes:
-            raise DataError(f"{e}: name another --identity, or add it to the ssh-agent") from e
+    except PyinfraError as e:  # where none is left
+        for name in reached:
+            if name not in outcomes:
+                settle(name, Outcome("failed", unexpected(e)))
         return {host.name: outcomes[host.name] for host in hosts}
     boards = {link.name: Board(by_name[link.name], link) for link in state.active_hosts}
     for board in boards.values():
@@ -306,16 +314,40 @@ def run(
 
 
 def _ssh(host: Host, accept_new: bool, known_hosts: Path | None) -> dict[str, Any]:
-    """What pyinfra has to know to reach a board."""
+    """What pyinfra has to know to reach a board.
+
+    Raises:
+        DeployError: its key cannot be used.
+    """
     return {
         "ssh_hostname": host.address,
         "ssh_paramiko_connect_kwargs": {"banner_timeout": WELCOME_S, "auth_timeout": WELCOME_S},
         "ssh_strict_host_key_checking": "accept-new" if accept_new else "yes",
         **({"ssh_user": host.user} if host.user else {}),
         **({"ssh_port": host.port} if host.port else {}),
-        **({"ssh_key": str(host.key)} if host.key else {}),
+        **({"ssh_key": str(host.key)} if host.key and _opens(host.key) else {}),
         **({"ssh_known_hosts_file": str(known_hosts)} if known_hosts else {}),
     }
+
+
+def _opens(key: Path) -> bool:
+    """Whether a private key can be read; one with a passphrase an ssh-agent has open, maybe.
+
+    Raises:
+        DeployError: it is none, or has a passphrase and there is no agent.
+    """
+    from pyinfra.api.exceptions import PyinfraError
+    from pyinfra.connectors.ssh_util import load_key_with_certificate
+
+    try:
+        load_key_with_certificate(str(key), allow_prompt=False)
+    except PyinfraError as e:
+        if "encrypted" not in str(e):
+            raise DeployError(f"{key} is no private key: name another by --identity") from e
+        if not os.environ.get("SSH_AUTH_SOCK"):
+            raise DeployError(f"{key} has a passphrase: ssh-add it first, to an ssh-agent") from e
+        return False
+    return True
 
 
 def _hush() -> None:

@@ -1,8 +1,9 @@
 """What a board asks of a new release, in that release's own environment.
 
 ``python -m devices.selftest bundle BUNDLE [--source S]`` computes the golden answers and takes a
-frame; ``python -m devices.selftest gallery BUNDLE FILE`` makes an empty gallery, so that there is
-one to enrol into. One JSON object a line; a fault is ``{"error": ...}`` and exit code 2.
+frame; ``python -m devices.selftest gallery BUNDLE FILE [--key-file K]`` makes an empty gallery, so
+that there is one to enrol into. One JSON object a line; a fault is ``{"error": ...}`` and exit code
+2.
 """
 
 from __future__ import annotations
@@ -61,8 +62,11 @@ def frame(source: str) -> list[int]:
     return [int(width), int(height)]
 
 
-def gallery(path: Path, file: Path) -> Iterator[dict[str, Any]]:
+def gallery(path: Path, file: Path, key_file: Path | None) -> Iterator[dict[str, Any]]:
     """An empty gallery for the people whom a bundle's embedder knows; none for other tasks.
+
+    Args:
+        key_file: what it is encrypted with, where the camera is told to use one.
 
     Raises:
         EdgeCNNError: it cannot be made.
@@ -70,10 +74,12 @@ def gallery(path: Path, file: Path) -> Iterator[dict[str, Any]]:
     from edgecnn.bundle import Bundle
     from edgecnn.faces.embed import fingerprint
     from edgecnn.faces.gallery import Gallery
+    from edgecnn.faces.vault import read_key
 
     found = Bundle(path)
     if found.manifest.task == "faces" and not file.exists():
-        with Gallery(file, fingerprint(found), create=True):
+        key = read_key(key_file) if key_file else None
+        with Gallery(file, fingerprint(found), create=True, key=key):
             pass
     yield {"gallery": str(file) if file.exists() else None}
 
@@ -86,11 +92,12 @@ def main(arguments: list[str]) -> int:
         verbs.add_parser(verb).add_argument("bundle", type=Path)
     verbs.choices["bundle"].add_argument("--source")
     verbs.choices["gallery"].add_argument("file", type=Path)
+    verbs.choices["gallery"].add_argument("--key-file", type=Path)
     asked = parser.parse_args(arguments)
     facts = (
         bundle(asked.bundle, asked.source)
         if asked.verb == "bundle"
-        else gallery(asked.bundle, asked.file)
+        else gallery(asked.bundle, asked.file, asked.key_file)
     )
     try:
         for fact in facts:

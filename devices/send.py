@@ -19,16 +19,26 @@ SPARE_MB = 64
 """What a board's disk has to have beyond the files that are sent: the system goes on working."""
 
 
+def fits(size: int, free_mb: int) -> bool:
+    """Whether a board has room for so many bytes."""
+    return (size >> 20) + SPARE_MB <= free_mb
+
+
+def size_of(release: Release, digests: Sequence[str]) -> int:
+    """Bytes of some of a release's files."""
+    return sum(release.files[digest].stat().st_size for digest in digests)
+
+
 def check_space(size: int, free_mb: int) -> None:
     """Raise where files would not fit.
 
     Raises:
         DeployError: with what would help.
     """
-    if (size >> 20) + SPARE_MB > free_mb:
+    if not fits(size, free_mb):
         raise DeployError(
             f"no space: expected {(size >> 20) + SPARE_MB} MB free under /opt. It has {free_mb} "
-            "MB: sudo apt clean, or a larger card"
+            "MB: sudo apt clean, a smaller --keep, or a larger card"
         )
 
 
@@ -41,7 +51,7 @@ def send(board: Board, release: Release, missing: Sequence[str], free_mb: int) -
     if not missing:
         return 0
     files = {digest: release.files[digest] for digest in missing}
-    size = sum(path.stat().st_size for path in files.values())
+    size = size_of(release, missing)
     check_space(size, free_mb)
     script = Path(receive.__file__).read_text("utf-8")
     # At least 100 kB a second: a Pi Zero 2 W far from its access point has more.
@@ -73,17 +83,20 @@ PEOPLE = "/var/lib/edgecnn"
 """The board's own: who is enrolled there, and what was seen."""
 
 FIRST_PEOPLE = f"""
-set -e
+set -eC
 umask 077
 install -d -m 700 -o edgecnn -g edgecnn {PEOPLE}
+rm -f {PEOPLE}/.{GALLERY}.part
 trap 'rm -f {PEOPLE}/.{GALLERY}.part' EXIT
 cat > {PEOPLE}/.{GALLERY}.part
-chown edgecnn:edgecnn {PEOPLE}/.{GALLERY}.part
+chown -h edgecnn:edgecnn {PEOPLE}/.{GALLERY}.part
 sync {PEOPLE}/.{GALLERY}.part
 ln {PEOPLE}/.{GALLERY}.part {PEOPLE}/{GALLERY} 2>/dev/null || true
 sync {PEOPLE}
 echo '{{}}'
 """
+"""Root's, in a folder that is the camera's own: it writes to a new file alone (``-C``), never
+through a link that the camera, or whoever has taken it over, has put there."""
 
 
 def send_people(board: Board, bundle: Path) -> bool:

@@ -104,7 +104,7 @@ def uninstall(*options):
     return {}
 
 
-def beside(release):
+def beside(release, *options):
     point("shadow", release)
     return {}
 
@@ -122,7 +122,9 @@ VERBS = {
 
 def main(verb, *arguments):
     try:
-        if verb in ("missing", "stage"):
+        if verb == "prune":
+            answer = {"pruned": []}
+        elif verb in ("missing", "stage"):
             text = sys.stdin.read().strip()
             release = hashlib.sha256(text.encode()).hexdigest()[:12]
             answer = {"missing": missing, "stage": stage}[verb](text, json.loads(text), release)

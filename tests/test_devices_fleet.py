@@ -23,6 +23,8 @@ pytestmark = pytest.mark.skipif(not usable(), reason=NEEDED)
 
 HERE = Path(__file__).parent
 ASSETS = HERE.parent / "edgecnn" / "assets"
+PASSED = ("EXAMINE", "FAULT", "SSH_AUTH_SOCK")
+"""What a test may set for the command."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,7 @@ def start(
     def started(*arguments: object) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, HERE / "deploy_driver.py", *map(str, arguments)],
-            env=environment | {k: v for k, v in os.environ.items() if k in ("EXAMINE", "FAULT")},
+            env=environment | {k: v for k, v in os.environ.items() if k in PASSED},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -243,6 +245,66 @@ def test_the_rest_follows_only_healthy_first_ones(
     assert "did not stay healthy: the camera is failed" in told["second"]["told"]
     assert "not begun, since second" in told["third"]["told"]
     assert current(fleet, third) == before != current(fleet, first)
+
+
+def test_the_rest_does_not_follow_first_ones_that_are_not_reached(
+    fleet: LoopbackFleet, edge: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = fleet.add("first"), fleet.add("second")
+    second.start()
+    second.wait()
+    code, told = edge("deploy", ASSETS, "--canary", "1", "--watch-s", "0")
+    assert (code, states(told)) == (2, {"first": "failed", "second": "failed"})
+    assert "not begun, since first" in told["second"]["told"]
+    first.start()
+    first.wait()
+    monkeypatch.setenv("FAULT", "first")
+    code, told = edge("deploy", ASSETS, "--canary", "1", "--watch-s", "0")
+    assert "a fault on first" in told["first"]["told"]
+    assert "not begun, since first" in told["second"]["told"]
+    assert fleet.ssh(second, "ls /opt").strip() == ""
+
+
+def test_a_key_that_is_none_or_has_a_passphrase(
+    fleet: LoopbackFleet,
+    board: LoopbackBoard,
+    start: Callable[..., subprocess.Popen[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    fleet.add("gone")  # which is not reached, whichever key
+    locked, odd = fleet.folder / "locked", fleet.folder / "odd"
+    shutil.copy(fleet.key, locked)
+    change = ["ssh-keygen", "-q", "-p", "-P", "", "-N", "a passphrase", "-f"]
+    subprocess.run([*change, locked], check=True)
+    odd.write_text("no key\n")
+    inventory = fleet.inventory()
+    plain = inventory.read_text("utf-8")
+
+    def told(key: Path) -> dict[str, Any]:
+        inventory.write_text(plain.replace(f'key = "{fleet.key}"', f'key = "{key}"'), "utf-8")
+        process = start("status", "--inventory", inventory, "--json")
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 2 and "Traceback" not in err, err
+        return dict(json.loads(out))
+
+    told_of = told(odd)
+    assert told_of["porch"]["told"] == f"{odd} is no private key: name another by --identity"
+    told_of = told(locked)
+    assert "has a passphrase: ssh-add it first" in told_of["porch"]["told"]
+    assert {answer["state"] for answer in told_of.values()} == {"failed"}
+
+    socket = fleet.folder / "agent"
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
+    try:
+        while not socket.exists():
+            time.sleep(0.05)
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        subprocess.run(["ssh-add", "-q", fleet.key], check=True)
+        assert "nothing is deployed there" in told(locked)["porch"]["told"]
+    finally:
+        agent.terminate()
+        agent.wait()
 
 
 def test_a_shadow_runs_beside_and_is_promoted(

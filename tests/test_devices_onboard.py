@@ -182,6 +182,18 @@ def test_old_releases_and_their_files_go(board: BoardDouble) -> None:
     assert leftovers(board) == []
 
 
+def test_room_is_made_for_a_release_and_not_of_its_own_files(board: BoardDouble) -> None:
+    ids = [first(board)]
+    for model in ("b", "c"):
+        ids.append(board.deploy(board.release(model))["id"])
+    text = board.release("d")
+    board.send(text)
+    assert sorted(board.ask("prune", "--keep", "1", stdin=text)["pruned"]) == sorted(ids[:2])
+    names = {p.name for p in (board.opt / "store").iterdir()}
+    assert digest(b"b") not in names and {digest(b"c"), digest(b"d")} < names
+    assert board.runs() == ids[2] and board.stage(text)["staged"] is True
+
+
 @pytest.mark.parametrize(
     ("changed", "word"),
     [
@@ -281,7 +293,7 @@ def test_a_file_that_the_manifest_does_not_name_is_refused(board: BoardDouble) -
 
 def test_a_shadow_runs_beside_and_goes(board: BoardDouble) -> None:
     new = board.stage(board.release("second"))["id"]
-    assert board.ask("shadow", new, "--steady-s", "0.2") == {"shadow": new}
+    assert board.ask("shadow", new, "--steady-s", "0.2") == {"shadow": new, "pruned": []}
     words = board.camera()["words"]
     assert words[-2:] == ["--shadow", str(board.opt / "releases" / new / "bundle")]
     assert state(board)["current"] == first(board)
@@ -316,6 +328,32 @@ def test_what_was_promoted_does_not_run_beside_itself(board: BoardDouble) -> Non
     assert "--shadow" not in promoted["words"]
     assert board.ask("unshadow") == {"shadow": None} and board.ask("status")["shadow"] is None
     assert board.camera()["started_s"] == promoted["started_s"], "it was restarted for nothing"
+
+
+def test_another_release_ends_the_shadow_of_the_one_before(board: BoardDouble) -> None:
+    beside = board.stage(board.release("second"))["id"]
+    board.ask("shadow", beside, "--steady-s", "0.2")
+    third = board.deploy(board.release("third"))["id"]
+    assert (board.runs(), board.ask("status")["shadow"]) == (third, None)
+    assert "--shadow" not in board.camera()["words"]
+
+
+def test_one_that_fails_leaves_the_shadow_where_it_was(board: BoardDouble) -> None:
+    beside = board.stage(board.release("second"))["id"]
+    board.ask("shadow", beside, "--steady-s", "0.2")
+    bad = board.stage(board.release("crashes"))["id"]
+    assert "runs again" in board.activate(bad)["error"]
+    assert (board.runs(), board.ask("status")["shadow"]) == (first(board), beside)
+    assert "--shadow" in board.camera()["words"]
+
+
+def test_an_encrypted_gallery_is_asked_for_where_the_camera_has_a_key(board: BoardDouble) -> None:
+    gallery = board.root / "var/lib/edgecnn/gallery.sqlite"
+    for words in (["--key-file", "/etc/a.key"], ["--key-file=/etc/a.key"]):
+        gallery.unlink()
+        release = board.deploy(board.release("keyed", camera=["--source", "0", *words]))["id"]
+        assert board.runs() == release
+        assert gallery.read_text("utf-8").split()[-2:] == ["--key-file", "/etc/a.key"]
 
 
 def test_a_camera_that_is_unplugged_takes_nothing_off(board: BoardDouble) -> None:

@@ -14,6 +14,7 @@ from devices import selftest
 from edgecnn.bundle import ASSETS, Bundle
 from edgecnn.faces.embed import fingerprint
 from edgecnn.faces.gallery import Gallery
+from edgecnn.faces.vault import new_key
 
 
 def asked(
@@ -55,3 +56,16 @@ def test_a_gallery_to_enrol_into_is_made_once(
     before = path.read_bytes()
     assert asked(capsys, "gallery", ASSETS, path)[0] == 0
     assert path.read_bytes() == before
+
+
+def test_a_gallery_for_a_camera_with_a_key_is_encrypted(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path, key_file = tmp_path / "gallery.sqlite", tmp_path / "household.key"
+    key = new_key(key_file)
+    words = ("gallery", ASSETS, path, "--key-file", key_file)
+    assert asked(capsys, *words) == (0, [{"gallery": str(path)}])
+    with Gallery(path, fingerprint(Bundle(ASSETS)), key=key) as gallery:
+        assert gallery.people() == []
+    code, found = asked(capsys, "gallery", ASSETS, tmp_path / "other", "--key-file", path)
+    assert code == 2 and "key file" in str(found[0]["error"])

@@ -20,8 +20,9 @@ from devices import receive
 from devices.hosts import Host
 from devices.manage import COLUMNS, row
 from devices.meet import check_kind
-from devices.send import check_space, copied, stream
+from devices.send import FIRST_PEOPLE, PEOPLE, check_space, copied, stream
 from devices.sign import NAMESPACE, owners, sign
+from edgecnn.bundle import GALLERY
 from edgecnn.errors import BundleError, DataError, DeployError
 
 ASSETS = Path(__file__).parent.parent / "edgecnn" / "assets"
@@ -112,6 +113,23 @@ def test_a_gallery_is_copied_with_what_its_journal_holds(tmp_path: Path) -> None
 
 
 GREETING = {"architecture": "aarch64", "compatible": ["raspberrypi,4-model-b", "brcm,bcm2711"]}
+
+
+def test_people_are_not_written_through_a_link(tmp_path: Path) -> None:
+    """The folder is the camera's: what it puts there must not lead root astray."""
+    people, victim = tmp_path / "people", tmp_path / "victim"
+    people.mkdir()
+    victim.write_text("root's own\n")
+    (people / f".{GALLERY}.part").symlink_to(victim)
+    script = FIRST_PEOPLE.replace(PEOPLE, str(people))
+    script = script.replace("edgecnn:edgecnn", f"{os.getuid()}:{os.getgid()}")
+    script = script.replace("-o edgecnn -g edgecnn", f"-o {os.getuid()} -g {os.getgid()}")
+    assert "edgecnn" not in script.replace(str(people), "")
+    done = subprocess.run(["sh", "-c", script], input=b"people", capture_output=True, check=True)
+    assert json.loads(done.stdout) == {}
+    assert victim.read_text() == "root's own\n"
+    assert [(p.name, p.read_bytes()) for p in people.iterdir()] == [(GALLERY, b"people")]
+    assert not (people / GALLERY).is_symlink()
 
 
 @pytest.mark.parametrize(
@@ -209,4 +227,6 @@ def test_a_row_tells_what_is_known() -> None:
         "porch", "abc", "0.1.0", "active", "2 h", "edgetpu", "10.0", "31", "51", "900",
         "def 3 of 100 differ",
     )  # fmt: skip
+    waiting = {"status": {"fps": None, "latency_ms": {"p50": None, "p95": None}}}
+    assert row("hall", waiting) == ("hall", *["-"] * (len(COLUMNS) - 1))
     assert row("hall", {"status": None}) == ("hall", *["-"] * (len(COLUMNS) - 1))

@@ -14,6 +14,7 @@ from typing import Any
 from devices.onboard import disk, release, system
 from devices.onboard.ground import ROOT, UNIT, Place, Refused, say
 from devices.onboard.release import MANIFEST, Release
+from devices.onboard.stage import prune
 from devices.onboard.standing import best, history, lead, led_to, tidy
 
 HEALTH_S = 60.0
@@ -83,7 +84,11 @@ def rollback(
 
 
 def shadow(
-    place: Place, name: str | None, health_s: float = HEALTH_S, steady_s: float = STEADY_S
+    place: Place,
+    name: str | None,
+    health_s: float = HEALTH_S,
+    steady_s: float = STEADY_S,
+    keep: int = 3,
 ) -> dict[str, Any]:
     """Let a release's bundle run beside the current one, or none.
 
@@ -96,9 +101,8 @@ def shadow(
     with disk.alone(place):
         tidy(place)
         if name is None:
-            promoted = led_to(place.shadow) == led_to(place.current)  # runs in front, not beside
-            disk.forget(place.shadow)
-            if not promoted:
+            if led_to(place.shadow) is not None:
+                disk.forget(place.shadow)
                 system.systemctl("restart", UNIT)
             return {"shadow": None}
         _there(place, name)
@@ -118,7 +122,8 @@ def shadow(
         if why:
             system.systemctl("restart", "--no-block", UNIT)
             raise Refused(f"the camera is not healthy with it ({why}): it runs without a shadow")
-    return {"shadow": name}
+        gone = prune(place, keep)
+    return {"shadow": name, "pruned": gone}
 
 
 def _there(place: Place, name: str) -> Release:
@@ -136,12 +141,16 @@ def _note(place: Place, names: list[str]) -> None:
 
 
 def _switch(place: Place, wanted: Release, health_s: float, steady_s: float) -> None:
+    """Let the service run another release; what ran beside the one before ends with that one."""
     previous = led_to(place.current)
+    beside = led_to(place.shadow) if wanted.id != previous else None
     fd = _begin(place, wanted.id, previous)
     try:
         try:
             system.make_user(place)
             system.enable(place, wanted)
+            if beside is not None:
+                disk.forget(place.shadow)
             lead(place.current, wanted.id)
             say(f"release {wanted.id} starts")
             system.systemctl("reset-failed", UNIT)
@@ -150,6 +159,8 @@ def _switch(place: Place, wanted: Release, health_s: float, steady_s: float) -> 
         except (OSError, Refused) as e:
             why = str(e)
         if why:
+            if beside is not None and wanted.id != led_to(place.good):
+                lead(place.shadow, beside)
             raise Refused(_back(place, wanted, previous, why))
         lead(place.good, wanted.id)
         disk.forget(place.trial)
@@ -248,25 +259,3 @@ def _back(place: Place, wanted: Release, previous: str | None, why: str) -> str:
     system.systemctl("restart", "--no-block", UNIT)
     disk.forget(place.trial)
     return f"release {wanted.id} is not healthy, so {found.id} runs again: {why}"
-
-
-def prune(place: Place, keep: int) -> list[str]:
-    """Remove all but the newest ``keep`` releases and those that links lead to; their ids.
-
-    Files of the store that no release names go, too.
-    """
-    names = release.ids(place)
-    linked = {led_to(link) for link in (place.current, place.good, place.shadow)}
-    recent = {*history(place)[-keep:]}
-    recent |= set([n for n in reversed(names) if n not in recent][: max(0, keep - len(recent))])
-    gone = [n for n in names if n not in recent | linked]
-    for name in gone:
-        part = place.releases / f".{name}.old.part"
-        os.rename(place.releases / name, part)
-        shutil.rmtree(part, ignore_errors=True)
-    named = {h for n in release.ids(place) if (r := release.load(place, n)) for h in r.hashes}
-    for path in place.store.glob("*") if place.store.is_dir() else []:
-        if path.name not in named:
-            with contextlib.suppress(OSError):
-                path.unlink()
-    return gone

@@ -12,10 +12,11 @@ import signal
 import sys
 from typing import Any
 
-from devices.onboard import report
+from devices.onboard import disk, report
 from devices.onboard.activate import HEALTH_S, STEADY_S, activate, outlive, rollback, shadow
 from devices.onboard.ground import Place, Refused, say
-from devices.onboard.stage import missing, stage
+from devices.onboard.release import parse
+from devices.onboard.stage import missing, prune, stage
 from devices.onboard.standing import run, settle
 
 
@@ -49,13 +50,16 @@ def _do(asked: argparse.Namespace) -> dict[str, Any]:
     if asked.verb == "missing":
         return missing(place, sys.stdin.read())
     if asked.verb == "stage":
-        return stage(place, sys.stdin.read())
+        return stage(place, sys.stdin.read(), asked.keep)
+    if asked.verb == "prune":
+        with disk.alone(place):
+            return {"pruned": prune(place, asked.keep, parse(sys.stdin.read()))}
     if asked.verb == "activate":
         return activate(place, asked.id, asked.health_s, asked.steady_s, asked.keep)
     if asked.verb == "rollback":
         return rollback(place, asked.id, asked.health_s, asked.steady_s)
     if asked.verb == "shadow":
-        return shadow(place, asked.id, asked.health_s, asked.steady_s)
+        return shadow(place, asked.id, asked.health_s, asked.steady_s, asked.keep)
     if asked.verb == "unshadow":
         return shadow(place, None)
     if asked.verb == "settle":
@@ -71,14 +75,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("board.py", description="The board's half of edgecnn deploy.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("missing", help="release.json on stdin: which files the store lacks")
-    verbs.add_parser("stage", help="release.json on stdin: make that release, and try it out")
+    make = verbs.add_parser("stage", help="release.json on stdin: make that release, and try it")
+    room = verbs.add_parser("prune", help="release.json on stdin: make room for it")
     switch = verbs.add_parser("activate", help="run a release, if it becomes healthy")
     switch.add_argument("id")
-    switch.add_argument("--keep", type=int, default=3, help="releases that stay")
     back = verbs.add_parser("rollback", help="run the one that was healthy before")
     back.add_argument("id", nargs="?")
     beside = verbs.add_parser("shadow", help="run a release beside the current one")
     beside.add_argument("id")
+    for verb in (make, room, switch, beside):
+        verb.add_argument("--keep", type=int, default=3, help="releases that stay")
     for verb in (switch, back, beside):
         verb.add_argument("--health-s", type=float, default=HEALTH_S)
         verb.add_argument("--steady-s", type=float, default=STEADY_S)

@@ -89,6 +89,17 @@ def _check(r: Release) -> None:
         raise ValueError(f"memory_max_mb {r.memory_max_mb!r} is no number of megabytes")
 
 
+def option(words: list[str], name: str) -> str | None:
+    """What is said of an option such as ``--source`` among words of a command, if anything."""
+    following = iter(words)
+    for word in following:
+        if word == name:
+            return next(following, None)
+        if word.startswith(f"{name}="):
+            return word.partition("=")[2]
+    return None
+
+
 def python_here() -> str:
     """Of the Python that runs this, which venvs are made with: ``3.11``."""
     return f"{sys.version_info[0]}.{sys.version_info[1]}"

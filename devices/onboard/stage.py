@@ -14,7 +14,7 @@ from typing import Any
 from devices.onboard import disk, release, system
 from devices.onboard.ground import Place, Refused, say
 from devices.onboard.release import CONTENTS, MANIFEST, SIGNATURE, Release
-from devices.onboard.standing import led_to, tidy
+from devices.onboard.standing import history, led_to, tidy
 
 SPARE_MB = 64
 """What a disk must have beyond the release, so that the system goes on working."""
@@ -78,8 +78,11 @@ def twin(place: Place, wanted: Release) -> Path | None:
     return None
 
 
-def stage(place: Place, text: str) -> dict[str, Any]:
+def stage(place: Place, text: str, keep: int = 3) -> dict[str, Any]:
     """Make a release out of the store, try it out, and give it its name.
+
+    Args:
+        keep: how many of the releases that are there stay where there is too little space.
 
     Raises:
         Refused: it is not for this board, not signed, damaged or fails its tests, or there is no
@@ -96,6 +99,9 @@ def stage(place: Place, text: str) -> dict[str, Any]:
         like = twin(place, wanted)
         if lacking := _lacking(place, wanted, like):
             raise Refused(f"the store lacks {len(lacking)} files of the release: deploy again")
+        if disk.free_mb(place) < _needed_mb(place, wanted, like):
+            prune(place, keep, wanted)
+            like = twin(place, wanted)
         _check_space(place, wanted, like)
         part = place.releases / f".{wanted.id}.part"
         try:
@@ -107,7 +113,7 @@ def stage(place: Place, text: str) -> dict[str, Any]:
     return {"id": wanted.id, "staged": True}
 
 
-def _check_space(place: Place, wanted: Release, like: Path | None) -> None:
+def _needed_mb(place: Place, wanted: Release, like: Path | None) -> int:
     need = SPARE_MB
     if like is None:
         for digest in wanted.wheels.values():
@@ -116,8 +122,13 @@ def _check_space(place: Place, wanted: Release, like: Path | None) -> None:
                     need += int(sum(m.file_size for m in wheel.infolist()) * COMPILED) >> 20
             except (OSError, zipfile.BadZipFile) as e:
                 raise Refused(f"a wheel cannot be read ({e}): deploy again") from e
-    free = disk.free_mb(place)
+    return need
+
+
+def _check_space(place: Place, wanted: Release, like: Path | None) -> None:
+    need, free = _needed_mb(place, wanted, like), disk.free_mb(place)
     if free < need:
+        sweep(place)
         raise Refused(
             f"expected {need} MB free for the release under {place.opt}. The disk has {free} MB: "
             "sudo apt-get clean, deploy with a smaller --keep, or use a larger card"
@@ -194,13 +205,7 @@ def _install(place: Place, wanted: Release, part: Path) -> None:
 
 def source(camera: list[str]) -> str:
     """The camera that a release's arguments name."""
-    words = iter(camera)
-    for word in words:
-        if word == "--source":
-            return next(words, "0")
-        if word.startswith("--source="):
-            return word.partition("=")[2]
-    return "0"
+    return release.option(camera, "--source") or "0"
 
 
 def _try(place: Place, wanted: Release, part: Path) -> None:
@@ -240,3 +245,32 @@ def _name(place: Place, wanted: Release, part: Path) -> None:
     os.rename(part, final)
     disk.sync(place.releases)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def prune(place: Place, keep: int, wanted: Release | None = None) -> list[str]:
+    """Remove all but the newest ``keep`` releases and those that links lead to; their ids.
+
+    Files of the store go that neither a release nor ``wanted``, which is to be made, names.
+    """
+    names = release.ids(place)
+    linked = {led_to(link) for link in (place.current, place.good, place.shadow)}
+    recent = {*history(place)[-keep:]}
+    recent |= set([n for n in reversed(names) if n not in recent][: max(0, keep - len(recent))])
+    gone = [n for n in names if n not in recent | linked]
+    for name in gone:
+        part = place.releases / f".{name}.old.part"
+        os.rename(place.releases / name, part)
+        shutil.rmtree(part, ignore_errors=True)
+    sweep(place, wanted)
+    return gone
+
+
+def sweep(place: Place, wanted: Release | None = None) -> None:
+    """Remove files of the store that neither a release nor ``wanted`` names."""
+    named = {h for n in release.ids(place) if (r := release.load(place, n)) for h in r.hashes}
+    if wanted is not None:
+        named |= wanted.hashes
+    for path in place.store.glob("*") if place.store.is_dir() else []:
+        if path.name not in named:
+            with contextlib.suppress(OSError):
+                path.unlink()

@@ -10,6 +10,7 @@ cut off                                then
 before ``trial.json`` has its name     ``current`` is what it was
 before or after ``current`` switched   :func:`settle` points it back to ``good``
 after ``shadow`` was set               the shadow goes: the camera may not start for it
+after ``shadow`` went, for a switch    it stays gone; the rest is as above
 after ``good`` followed                the release was healthy: ``trial.json`` goes, it stays
 on a first deploy, without a ``good``  the one release there is runs, and is tried at every start
 =====================================  ===========================================================
@@ -28,7 +29,7 @@ from typing import Any
 
 from devices.onboard import disk, system
 from devices.onboard.ground import Place, Refused, say
-from devices.onboard.release import Release, ids, load, whole
+from devices.onboard.release import Release, ids, load, option, whole
 from devices.onboard.unit import command
 
 
@@ -138,17 +139,11 @@ def run(place: Place) -> None:
     python = str(folder / "venv/bin/python")
     gallery = place.state / "gallery.sqlite"
     if "--gallery" not in release.camera and not gallery.exists() and _of_faces(folder):
-        code, said = system.tool(
-            [
-                python,
-                "-I",
-                "-m",
-                "devices.selftest",
-                "gallery",
-                str(folder / "bundle"),
-                str(gallery),
-            ]
-        )
+        words = [python, "-I", "-m", "devices.selftest", "gallery"]
+        words += [str(folder / "bundle"), str(gallery)]
+        if key := option(release.camera, "--key-file"):
+            words += ["--key-file", key]
+        code, said = system.tool(words)
         if code:
             say(f"nobody can be enrolled: {said.strip()[-200:]}")
     os.execv(python, command(place, folder, release))
