@@ -22,7 +22,7 @@ from converters.edgetpu_run import COMPILER, TIMEOUT_S, run
 from edgecnn import __version__
 from edgecnn.bundle import EDGETPU, MANIFEST, SIGNATURE, Bundle
 from edgecnn.errors import ConversionError, ModelError
-from edgecnn.storage import sha256_of, storing, whole_file, whole_folder
+from edgecnn.storage import refuse_taken, sha256_of, storing, whole_file, whole_folder
 
 SUFFIX = EDGETPU.removesuffix(".tflite")
 """What the compiler puts behind a file's name."""
@@ -90,6 +90,7 @@ def compile_model(
         raise ModelError(
             f"expected an int8 .tflite file. Received: {model}: make one with edgecnn convert"
         )
+    refuse_taken(out, replace, f"*{SUFFIX}.json")
     prediction = preflight.predict(model)
     if prediction.verdict == "compiled":
         raise ModelError(

@@ -58,7 +58,7 @@ from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.threshold import FEWEST_PEOPLE, STRANGERS
 from edgecnn.images import Image, Preprocess
 from edgecnn.runtime.interpreter import Model
-from edgecnn.storage import sha256_of, whole_folder
+from edgecnn.storage import refuse_taken, sha256_of, whole_file, whole_folder
 from edgecnn.text import VOCABULARY, TextInput, input_from
 from edgecnn.training import strangers as impostors
 from edgecnn.training.run import MODEL, Run, versions
@@ -164,8 +164,7 @@ def export(
     """
     run, out = Run(run_path), Path(out)
     _ = run.metrics  # a run without them did not end
-    if out.exists() and not replace:
-        raise StorageError(f"{out} exists already: choose another --out, or remove it")
+    refuse_taken(out, replace, MANIFEST)
     if strangers is not None and run.task not in ("embedder", "faces"):
         raise DataError(
             "expected a run of people, or of an embedder, to choose a threshold by strangers. "
@@ -277,7 +276,8 @@ def _convert(
         proof.findings.append(Finding("report", text))
     verify.judge(proof, max_drop)
     if float_out is not None:
-        shutil.copyfile(before[kind].float_file, float_out)
+        with whole_file(float_out) as copy:
+            shutil.copyfile(before[kind].float_file, copy)
     parts = []
     for (name, entry), file in zip(entries.items(), files, strict=True):
         entry = dataclasses.replace(entry, metrics=proof.metrics())

@@ -17,14 +17,14 @@ from converters import flatbuffer, metadata
 from converters.card import model_card
 from converters.export import Part, Strangers, golden_pictures, write_bundle
 from converters.models import FILES
-from edgecnn.bundle import Bundle, ModelEntry, OperatingPoint, golden_outputs
+from edgecnn.bundle import MANIFEST, Bundle, ModelEntry, OperatingPoint, golden_outputs
 from edgecnn.classify import PROBABILITIES
 from edgecnn.data.folders import label_of, list_photos, read_photos
-from edgecnn.errors import DataError, ModelError, StorageError
+from edgecnn.errors import DataError, ModelError
 from edgecnn.images import Floats, Preprocess
 from edgecnn.runtime import trial
 from edgecnn.runtime.interpreter import Model, Tensor
-from edgecnn.storage import sha256_of
+from edgecnn.storage import refuse_taken, sha256_of
 from edgecnn.training.measures import accuracies, confusion, least_threshold, softmax
 
 Numbers = tuple[float, ...]
@@ -94,8 +94,7 @@ def from_tflite(
             "expected pictures to measure the threshold on, without which a bundle names anything: "
             "name a folder with a folder for each class by --data"
         )
-    if out.exists() and not replace:
-        raise StorageError(f"{out} exists already: choose another --out, or remove it")
+    refuse_taken(out, replace, MANIFEST)
     graph, said = flatbuffer.read(file), metadata.read(file)
     if fault := unfit(graph):
         raise ModelError(f"expected a full int8 classifier of one picture. {file} {fault}")

@@ -88,7 +88,8 @@ def pictures(
             continue
         run = Run(path)
         if Path(run.facts["settings"]["data"]) == data.resolve():
-            known |= {*run.split["train"], *run.split["validation"]}
+            # What it skipped is no picture, or stands in two classes.
+            known |= {*run.split["train"], *run.split["validation"], *run.split["skipped"]}
     names = [name for name in list_photos(data) if name not in known]
     if not names:
         raise DataError(

@@ -120,6 +120,39 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def is_filled(path: str | Path) -> bool:
+    """Whether there is a folder with something in it.
+
+    Raises:
+        StorageError: it is no folder.
+    """
+    path = Path(path)
+    with storing(path):
+        if path.exists() and not path.is_dir():
+            raise StorageError(f"{path} is a file: choose another --out")
+        return path.exists() and any(path.iterdir())
+
+
+def refuse_taken(path: str | Path, replace: bool, mark: str) -> None:
+    """Raise where a folder may not be made anew.
+
+    Args:
+        replace: one that is there gives way, if it is of the same kind: a mistaken --out must not
+            cost anybody their photos.
+        mark: a pattern of file names; a folder of that kind has one, or is empty.
+
+    Raises:
+        StorageError: ``path`` exists, and does not give way.
+    """
+    path = Path(path)
+    if not path.exists():
+        return
+    if not replace:
+        raise StorageError(f"{path} exists already: choose another --out, or remove it")
+    if is_filled(path) and not any(path.glob(mark)):
+        raise StorageError(f"{path} has no {mark}, so it is kept: choose another --out")
+
+
 @contextmanager
 def whole_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
     """A temporary folder beside ``path`` that becomes ``path`` when the block ends well.

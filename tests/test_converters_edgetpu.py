@@ -397,8 +397,13 @@ def test_what_cannot_be_compiled(model: Path, fake: Fake, tmp_path: Path) -> Non
     (tmp_path / "out").mkdir()
     with pytest.raises(StorageError, match="exists already"):
         edgetpu.compile_model(model, tmp_path / "out", compiler=fake(WHOLE))
-    edgetpu.compile_model(model, tmp_path / "out", compiler=fake(WHOLE), replace=True)
-    assert (tmp_path / "out" / "m_edgetpu.tflite").is_file()
+    for _ in range(2):  # an empty folder, and one of its own
+        edgetpu.compile_model(model, tmp_path / "out", compiler=fake(WHOLE), replace=True)
+        assert (tmp_path / "out" / "m_edgetpu.tflite").is_file()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_text("")
+    with pytest.raises(StorageError, match="so it is kept"):
+        edgetpu.compile_model(model, tmp_path / "photos", compiler=fake(WHOLE), replace=True)
 
 
 # Where it is.

@@ -310,8 +310,13 @@ def test_a_bundle_is_not_overwritten_unless_told(runs: Path) -> None:
     with pytest.raises(StorageError, match="exists already"):
         export.export(runs / "images", "x", runs / "out", max_drop=1)
     assert (runs / "out" / "mine").exists()
-    export.export(runs / "images", "x", runs / "out", max_drop=1, replace=True)
-    assert not (runs / "out" / "mine").exists()
+    with pytest.raises(StorageError, match=r"has no manifest\.json, so it is kept"):
+        export.export(runs / "images", "x", runs / "out", max_drop=1, replace=True)
+    assert (runs / "out" / "mine").exists()
+    (runs / "out" / "manifest.json").write_text("{}")
+    copy = runs / "new" / "float.tflite"
+    export.export(runs / "images", "x", runs / "out", max_drop=1, replace=True, float_out=copy)
+    assert not (runs / "out" / "mine").exists() and copy.stat().st_size
 
 
 @pytest.mark.parametrize("limit", [0, 600, 2000])

@@ -230,3 +230,10 @@ def test_recall_and_precision_on_hundreds_of_photos(tmp_path: Path) -> None:
     hits = len(again & planted)
     assert hits >= 0.95 * len(planted) and hits >= 0.95 * len(again)
     assert len(lost & broken) >= 0.95 * len(broken) and lost <= broken
+
+
+def test_a_place_that_is_no_folder_is_told_before_the_work(photos: Path, edgecnn: Any) -> None:
+    taken = photos.parent / "a-file"
+    taken.write_text("mine")
+    code, _, complaint = edgecnn("data", "check", photos, "--out", taken, "--no-labels")
+    assert code == 2 and "could not write" in complaint and taken.read_text() == "mine"

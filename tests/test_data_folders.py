@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from photo_folder import make_photos
 
 from edgecnn.data.folders import PARTS, counts, label_of, list_photos, read_photos, split
+from edgecnn.data.photos import list_people
 from edgecnn.errors import DataError
 from edgecnn.images import Preprocess, read_image
 
@@ -172,3 +174,14 @@ def test_copies_do_not_count_as_pictures() -> None:
 def test_refuses_a_share_that_leaves_nothing(share: float) -> None:
     with pytest.raises(DataError, match="held-out"):
         split(*names_of({"a": 9, "b": 9}), seed=0, held_out=share)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_name_that_is_not_utf8_is_told_at_once(tmp_path: Path, inside: bool) -> None:
+    root = make_photos(tmp_path / "photos", each=3)
+    folder = root / list_photos(root)[0].partition("/")[0]
+    odd = os.fsencode(folder if inside else root) + b"/k\xe4se"
+    os.rename(os.fsencode(next(folder.iterdir()) if inside else folder), odd)
+    for listed in (list_photos, list_people):
+        with pytest.raises(DataError, match=r"not UTF-8 \(b'k\\xe4se'\): rename it"):
+            listed(root)

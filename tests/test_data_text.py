@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
 
 from edgecnn.data.text import column, read_table, read_vectors, texts_and_labels, write_table
 from edgecnn.errors import DataError
+
+
+def test_columns_that_are_carried_along_stay_as_they_are(tmp_path: Path) -> None:
+    cells = ["00123", "1.10", "TRUE", "2024-01-02T10:00:00", "12345678901234567890123", "", "NA"]
+    names = [f"c{k}" for k in range(len(cells))]
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text(f"{','.join(names)}\n{','.join(cells)}\n", "utf-8")
+    write_table(read_table(first, None), second)
+    with open(second, newline="", encoding="utf-8") as f:
+        assert list(csv.reader(f)) == [names, cells]
+    assert column(read_table(first), "c0") == ["123"]
 
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".parquet", ".CSV"])
@@ -28,6 +40,7 @@ def test_a_table_comes_back(ending: str, tmp_path: Path) -> None:
         (b"texts,label\na,x\n", "expected one column 'text'. The table has texts, label"),
         (b"text,text,label\na,b,x\n", "expected one column 'text'"),
         (b"", "cannot be read"),
+        (b"text,label\n", "expected rows below the header.*It has none"),
         ("text,label\ngrün,x\n".encode("latin-1"), "expected a table in UTF-8"),
         (b"text,label\na,b,c\n", "cannot be read"),
     ],

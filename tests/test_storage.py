@@ -11,7 +11,14 @@ import pytest
 
 from edgecnn import storage
 from edgecnn.errors import DataError, StorageError
-from edgecnn.storage import sha256_of, storing, whole_file, whole_folder
+from edgecnn.storage import (
+    is_filled,
+    refuse_taken,
+    sha256_of,
+    storing,
+    whole_file,
+    whole_folder,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -118,6 +125,24 @@ def test_a_folder_that_exists_is_an_error_unless_told(tmp_path: Path) -> None:
     with whole_folder(tmp_path / "b", replace=True) as draft:
         (draft / "new").write_text("")
     assert names(tmp_path) == ["b"] and names(tmp_path / "b") == ["new"]
+
+
+def test_a_folder_gives_way_to_its_like_alone(tmp_path: Path) -> None:
+    place = tmp_path / "b"
+    refuse_taken(place, False, "mark.json")
+    place.mkdir()
+    refuse_taken(place, True, "mark.json")
+    (place / "photo.jpg").write_text("")
+    with pytest.raises(StorageError, match="exists already"):
+        refuse_taken(place, False, "mark.json")
+    with pytest.raises(StorageError, match=r"has no mark\.json, so it is kept"):
+        refuse_taken(place, True, "mark.json")
+    (place / "mark.json").write_text("")
+    refuse_taken(place, True, "mark.json")
+    with pytest.raises(StorageError, match="is a file"):
+        refuse_taken(place / "photo.jpg", True, "mark.json")
+    with pytest.raises(StorageError, match="is a file"):
+        is_filled(place / "photo.jpg")
 
 
 def test_a_folder_that_fails_leaves_the_old_one(tmp_path: Path) -> None:

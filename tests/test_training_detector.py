@@ -39,6 +39,27 @@ def face(x: float, y: float, side: float) -> Floats:
     return np.array([*box, *(points * side + (x, y)).reshape(-1)], np.float32)
 
 
+def test_a_run_does_not_go_on_with_other_scenes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A photo more moves others from the training part to the test part."""
+    from edgecnn.training import detector
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    make_scenes(tmp_path / "scenes", 24)
+    monkeypatch.setattr(detector, "detector", interrupted)
+    for resume in (False, True):
+        with pytest.raises(KeyboardInterrupt):
+            detector.train(tmp_path / "scenes", tmp_path / "run", SMALL, resume=resume)
+    make_scenes(tmp_path / "scenes", 25)
+    before = (tmp_path / "run" / "split.json").read_bytes()
+    with pytest.raises(DataError, match="not those it began with"):
+        detector.train(tmp_path / "scenes", tmp_path / "run", SMALL, resume=True)
+    assert (tmp_path / "run" / "split.json").read_bytes() == before
+
+
 def test_every_face_has_a_cell_and_every_cell_is_near_its_face() -> None:
     from edgecnn.training.cells import EITHER, FOUND, grid, targets
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,26 @@ def test_teacher_that_is_no_network(tmp_path: Path) -> None:
         Teacher(tmp_path / "t.onnx", [], threads=1)
     with pytest.raises(ModelError, match="not an ONNX network"):
         Teacher(tmp_path / "missing.onnx", [], threads=1)
+
+
+def test_a_run_does_not_go_on_with_other_faces(
+    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The teacher's answers are kept by place, so that each would be another face's."""
+    from edgecnn.training import embedder
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    faces = tmp_path / "faces"
+    shutil.copytree(people, faces)
+    monkeypatch.setattr(embedder, "build", interrupted)
+    for resume in (False, True):
+        with pytest.raises(KeyboardInterrupt):
+            embedder.train(faces, tmp_path / "run", SMALL, resume=resume)
+    shutil.copy(faces / "p000" / "0.png", faces / "p000" / "9.png")
+    with pytest.raises(DataError, match="not those it began with"):
+        embedder.train(faces, tmp_path / "run", SMALL, resume=True)
 
 
 def trained(people: Path, out: Path, progress: Any = None, **settings: Any) -> Any:

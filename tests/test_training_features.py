@@ -153,6 +153,7 @@ def test_the_command_and_its_networks(tmp_path: Path, edgecnn: Edgecnn) -> None:
     assert code == 2 and "exists already" in err
     again = tmp_path / "again.csv"
     assert edgecnn("features", data, "--with", kept, "--out", again)[0] == 0
+    assert column(read_table(again, None), "id") == [f"{i:03}" for i in range(60)]
     first, second = (np.array(column(t, "text_good"), float) for t in (table, read_table(again)))
     np.testing.assert_allclose(second, first, atol=1e-6)
     features = load_features(kept)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from photo_folder import make_photos
 
-from converters.robustness import told_apart
+from converters.robustness import pictures, told_apart
 from edgecnn.data.disturb import KINDS
+from edgecnn.data.folders import list_photos
 from edgecnn.errors import DataError
 from edgecnn.images import Preprocess
 from edgecnn.training import images
@@ -24,6 +25,7 @@ from edgecnn.training.robustness import (
     tolerance,
     verdicts,
 )
+from edgecnn.training.run import Run
 
 
 def brightness(pixels: Any) -> list[Any]:
@@ -101,6 +103,17 @@ def test_folders_are_called_by_what_tells_them_apart(tmp_path: Path) -> None:
     assert told_apart(folders[:2]) == ["plain/cnn", "more/cnn"]
     with pytest.raises(DataError, match="expected each folder once"):
         told_apart([folders[0], tmp_path / "more" / ".." / "plain" / "cnn"])
+
+
+def test_what_a_run_has_seen_or_skipped_is_left_out(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", each=4)
+    names = list_photos(photos)
+    (photos / names[0]).write_bytes(b"no picture")
+    run = Run.start(tmp_path / "run", "images", {"data": str(photos.resolve())})
+    parts = {"train": names[1:3], "validation": names[3:5], "test": names[5:]}
+    run.write_split({**parts, "skipped": {names[0]: "not a picture that can be read"}})
+    taken, classes = pictures(photos, [run.path], 100, 0)
+    assert len(taken) == len(classes) == len(names) - 5
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ def check(
     from edgecnn.data import check_report as report
     from edgecnn.data.folders import list_photos
     from edgecnn.data.look import look
-    from edgecnn.storage import write_json
+    from edgecnn.storage import storing, write_json
     from edgecnn.training import check as asked
 
     if yes and not fix:
@@ -76,6 +76,8 @@ def check(
     if out.resolve().is_relative_to(folder.resolve()):
         raise DataError(f"expected --out outside {folder}, where it would be a class: name another")
     names = list_photos(folder)
+    with storing(out):
+        out.mkdir(parents=True, exist_ok=True)
     with shown(to_stderr=as_json) as show:
         seen = look(folder, names, lambda done, of: show("looking at pictures", done, of, {}))
         found = rules.by_themselves(seen)
@@ -100,7 +102,6 @@ def check(
     facts = rules.statistics(seen)
     told = {"folder": str(folder), "findings": [asdict(f) for f in found], "classes": classes,
             "statistics": facts, "notes": notes}  # fmt: skip
-    out.mkdir(parents=True, exist_ok=True)
     report.write(out / PAGE, folder, found, classes, facts, notes)
     write_json(out / RESULT, told)
     if as_json:

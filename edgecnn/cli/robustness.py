@@ -52,7 +52,7 @@ def command(
     from edgecnn.bundle import MANIFEST
     from edgecnn.cli.progress import shown
     from edgecnn.data.disturb import KINDS
-    from edgecnn.storage import write_json
+    from edgecnn.storage import storing, write_json
     from edgecnn.training import robustness as measured
     from edgecnn.training import robustness_report as report
     from edgecnn.training.run import Run
@@ -63,6 +63,8 @@ def command(
         taken, targets = looked_at.pictures(data, models, count, seed)
         subjects = looked_at.subjects(models, Path(work), int8)
         measured.check_labels(subjects, targets)
+        with storing(out):
+            out.mkdir(parents=True, exist_ok=True)
         curves = measured.measure(
             subjects, taken, targets, kinds or KINDS, seed=seed,
             progress=lambda step, done, of: show(step, done, of, {}),
@@ -74,7 +76,6 @@ def command(
              "verdicts": measured.verdicts(curves)}  # fmt: skip
     facts = {"pictures": f"{len(targets):,} of {data.resolve().name}", "seed": str(seed),
              "classifiers": ", ".join(names)}  # fmt: skip
-    out.mkdir(parents=True, exist_ok=True)
     report.write(out / CARD, f"Robustness on {data.resolve().name}", curves, facts, taken[0])
     write_json(out / RESULT, found)
     if not (model / MANIFEST).is_file():

@@ -241,7 +241,24 @@ def _visible(folder: Path) -> tuple[list[str], list[str]]:
             ]
     except OSError as e:
         raise DataError(f"{folder} cannot be read ({e.strerror}): check its permissions") from e
+    refuse_odd_names(folder, (name for name, _ in found))
     return sorted(n for n, inner in found if inner), sorted(n for n, inner in found if not inner)
+
+
+def refuse_odd_names(folder: Path, names: Iterable[str]) -> None:
+    """Raise where a name could not be written down, as in a report; some zip files bring such.
+
+    Raises:
+        DataError: a name is not UTF-8.
+    """
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as e:
+            raise DataError(
+                f"{folder} has a file or folder whose name is not UTF-8 ({os.fsencode(name)!r}): "
+                "rename it, or all by convmv"
+            ) from e
 
 
 def _few(names: Sequence[str]) -> str:

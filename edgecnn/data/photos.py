@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgecnn.data.folders import LITTER
+from edgecnn.data.folders import LITTER, refuse_odd_names
 from edgecnn.errors import DataError, GalleryError
 from edgecnn.faces.names import clean_name, folded
 
@@ -67,4 +67,5 @@ def _entries(folder: Path) -> list[Path]:
         found = [e for e in folder.iterdir() if e.name[0] != "." and e.name not in LITTER]
     except OSError as e:
         raise DataError(f"{folder} cannot be read ({e.strerror}): check its permissions") from e
+    refuse_odd_names(folder, (entry.name for entry in found))
     return sorted(found)

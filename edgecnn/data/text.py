@@ -16,12 +16,14 @@ DELIMITERS = {".csv": ",", ".tsv": "\t"}
 PARQUET = ".parquet"
 
 
-def read_table(path: str | Path, strings: Sequence[str] = ()) -> Any:
+def read_table(path: str | Path, strings: Sequence[str] | None = ()) -> Any:
     """A ``pyarrow.Table`` from a ``.csv`` or ``.tsv`` file with a header, in UTF-8, or from a
     ``.parquet`` file.
 
     Args:
-        strings: columns that are text, whatever they look like; they need not exist.
+        strings: columns that are text, whatever they look like; they need not exist. Of a file
+            that is text itself None makes every column one, just as it stands there: ``00123``
+            and ``1.10`` are no numbers then.
 
     Raises:
         DataError: the file is none of these, or cannot be read.
@@ -35,17 +37,15 @@ def read_table(path: str | Path, strings: Sequence[str] = ()) -> Any:
         def read() -> Any:
             return parquet.read_table(path)
     else:
+        parsed = csv.ParseOptions(delimiter=DELIMITERS[kind_of(path)], newlines_in_values=True)
 
         def read() -> Any:
-            return csv.read_csv(
-                path,
-                parse_options=csv.ParseOptions(
-                    delimiter=DELIMITERS[kind_of(path)], newlines_in_values=True
-                ),
-                convert_options=csv.ConvertOptions(
-                    column_types=dict.fromkeys(strings, pyarrow.string())
-                ),
-            )  # fmt: skip
+            names = strings
+            if names is None:
+                with csv.open_csv(path, parse_options=parsed) as begun:
+                    names = begun.schema.names
+            as_text = csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string()))
+            return csv.read_csv(path, parse_options=parsed, convert_options=as_text)
 
     try:
         return read()
@@ -89,6 +89,16 @@ def column(table: Any, name: str) -> list[str | None]:
     return [None if value is None else str(value) for value in table.column(name).to_pylist()]
 
 
+def refuse_empty(table: Any, path: str | Path) -> None:
+    """Raise where a table has a header alone.
+
+    Raises:
+        DataError: it has no row.
+    """
+    if not table.num_rows:
+        raise DataError(f"expected rows below the header of {path}. It has none: add some")
+
+
 def texts_and_labels(path: str | Path, text: str, label: str) -> tuple[list[str], list[str]]:
     """Two columns of a table; a row without a text has an empty one.
 
@@ -96,6 +106,7 @@ def texts_and_labels(path: str | Path, text: str, label: str) -> tuple[list[str]
         DataError: the table or a column cannot be read, or a row has no label.
     """
     table = read_table(path, (text, label))
+    refuse_empty(table, path)
     texts, labels = column(table, text), column(table, label)
     known = [found.strip() for found in labels if found and found.strip()]
     if len(known) < len(labels):

@@ -111,6 +111,7 @@ def _train(
     progress: Progress | None,
 ) -> Run:
     chosen = run.facts["settings"]
+    run.check_split(parts)
     run.write_split(parts)
     side = chosen["size"]
     w, h = (side, side) if isinstance(side, int) else side

@@ -97,7 +97,9 @@ def train(
     keras.utils.set_random_seed(settings["seed"])
     preprocess = Preprocess((settings["size"],) * 2, "RGB", "stretch")
     run.note(input=preprocess.to_dict())
-    run.write_split({name: list(people) for name, people in parts.items()})
+    split_by_file = {name: list(people) for name, people in parts.items()}
+    run.check_split(split_by_file)
+    run.write_split(split_by_file)
     student = build("embedder", size_wh=preprocess.size_wh, **settings["network"])
     faces = aligned.load(data, parts["train"], preprocess)
     if settings["start"]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.data.text import column, kind_of, read_table, write_table
+from edgecnn.data.text import PARQUET, column, kind_of, read_table, refuse_empty, write_table
 from edgecnn.errors import DataError, StorageError, needs
 from edgecnn.storage import whole_folder, write_json
 from edgecnn.training.text import DEFAULTS, check
@@ -237,7 +237,7 @@ def of_table(
     kind_of(out)  # before an hour's work
     if model is not None and Path(model).exists():
         raise StorageError(f"{model} exists already: choose another --model, or remove it")
-    table = read_table(data, (*texts, label))
+    table = _carried(data, out, (*texts, label))
     labels = column(table, label)
     if None in labels or "" in labels:
         raise DataError(
@@ -257,9 +257,16 @@ def of_more(data: str | Path, out: str | Path, model: str | Path) -> list[str]:
     """The same columns for another table, by the networks in a folder; as :func:`of_table`."""
     features = load_features(model)
     names = [str(name) for name in features.feature_names_in_]
-    table = read_table(data, names)
+    table = _carried(data, out, names)
     _refuse_taken(table, features.get_feature_names_out())
     return _write(features, table, names, out)
+
+
+def _carried(data: str | Path, out: str | Path, strings: Sequence[str]) -> Any:
+    """A table whose other columns ``out`` will have as they are; Parquet alone has types."""
+    table = read_table(data, strings if kind_of(out) == PARQUET else None)
+    refuse_empty(table, data)
+    return table
 
 
 def _refuse_taken(table: Any, names: Iterable[str]) -> None:

@@ -220,11 +220,7 @@ def _train(run: Run, names: list[str], progress: Progress | None) -> Run:
         photos.names, photos.digests, seed=settings["seed"], held_out=settings["held_out"]
     )
     parts = {part: [photos.names[i] for i in chosen] for part, chosen in rows.items()}
-    if "labels" in run.facts and run.split != {**parts, "skipped": photos.skipped}:
-        raise DataError(
-            f"cannot resume {run.path}: the pictures in {settings['data']} are not those it began "
-            "with: put them back, or choose another --out"
-        )
+    run.check_split({**parts, "skipped": photos.skipped})
     own = {"data", *FREE}  # where a machine keeps its pictures is its own affair
     cluster.agree(
         {

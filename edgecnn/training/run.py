@@ -35,7 +35,7 @@ from typing import Any
 from edgecnn import __version__, networks
 from edgecnn.errors import DataError, ModelError, StorageError, TrainingError
 from edgecnn.images import Preprocess
-from edgecnn.storage import storing, whole_file, write_json
+from edgecnn.storage import is_filled, storing, whole_file, write_json
 from edgecnn.text import VOCABULARY, TextInput
 
 RUN, SPLIT, HISTORY = "run.json", "split.json", "history.csv"
@@ -108,7 +108,7 @@ class Run:
             DataError: the run to resume has another task or other settings.
         """
         path = Path(path)
-        if path.exists() and any(path.iterdir()):
+        if is_filled(path):
             if not resume:
                 raise StorageError(
                     f"{path} is not empty: choose another --out, or go on with it by --resume"
@@ -183,6 +183,18 @@ class Run:
         """Add facts to ``run.json`` (labels, input, calibration samples)."""
         self.facts.update(facts)
         self._write_json(RUN, self.facts)
+
+    def check_split(self, split: Mapping[str, Any]) -> None:
+        """Raise where the run was begun with other samples than these.
+
+        Raises:
+            DataError: a sample is gone or new, so that what was learnt from might be tested on.
+        """
+        if (self.path / SPLIT).exists() and self.split != dict(split):
+            raise DataError(
+                f"cannot resume {self.path}: the samples in {self.facts['settings']['data']} are "
+                "not those it began with: put them back, or choose another --out"
+            )
 
     def write_split(self, split: Mapping[str, Any]) -> None:
         """Write ``split.json``: names of samples by part, such as train, validation and test."""
