@@ -267,7 +267,20 @@ def test_addresses(url: str, host: str, port: int, tls: bool, user: str | None) 
 
 @pytest.mark.parametrize(
     "url",
-    ["broker", "http://broker", "mqtt://", "mqtt://b:99999", "mqtt://b/topic", "mqtt://a..b", ""],
+    [
+        "broker",
+        "http://broker",
+        "mqtt://",
+        "mqtt://b:99999",
+        "mqtt://b/topic",
+        "mqtt://a..b",
+        "",
+        "ssl://b:8883",
+        "tls://b:8883",
+        "wss://b:443",
+        "http://b:80",
+        "b:1883",
+    ],
 )
 def test_other_addresses_are_refused(url: str) -> None:
     with pytest.raises(DataError, match="expected --mqtt mqtt://HOST"):
@@ -281,6 +294,11 @@ def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
     with pytest.raises(DataError, match="expected a user"):
         Broker.parse("mqtt://broker", "hunter2")
     assert "hunter2" not in repr(Broker.parse("mqtt://cam@broker", "hunter2"))
+
+
+def test_an_authority_for_a_connection_without_tls_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="expected --mqtt mqtts://HOST with --mqtt-ca"):
+        Broker.parse("mqtt://broker", ca=tmp_path / "ca.pem")
 
 
 def test_names_make_topics_that_are_safe_and_their_own() -> None:

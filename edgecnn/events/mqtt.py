@@ -66,11 +66,13 @@ class Broker:
         """From ``mqtt://[USER@]HOST[:PORT]`` or ``mqtts://…``.
 
         Raises:
-            DataError: the address is of another kind, or has a password in it.
+            DataError: the address is of another kind, or has a password in it; authorities are
+                given for a connection that is not encrypted.
         """
         try:
             parts = urlsplit(url)
-            port = parts.port or PORTS.get(parts.scheme)
+            usual = PORTS.get(parts.scheme)
+            port = usual and (parts.port or usual)
             (parts.hostname or "").encode("idna")
         except ValueError:
             port = None
@@ -84,6 +86,8 @@ class Broker:
         user = unquote(parts.username) if parts.username else None
         if password is not None and user is None:
             raise DataError("expected a user with the password: --mqtt mqtt://USER@HOST")
+        if ca is not None and parts.scheme != "mqtts":
+            raise DataError("expected --mqtt mqtts://HOST with --mqtt-ca: mqtt:// is not encrypted")
         return cls(parts.hostname, port, parts.scheme == "mqtts", user, password, ca)
 
 
