@@ -135,6 +135,12 @@ def test_a_port_that_is_taken_is_one_line() -> None:
         MetricsSink(sink.url.split("/")[2])
 
 
+@pytest.mark.parametrize("host", ["127..0.0.1", ".localhost"])
+def test_a_host_with_an_empty_label_is_one_line(host: str) -> None:
+    with pytest.raises(StorageError, match=rf"could not listen on {host}:0 .* choose another"):
+        MetricsSink(f"{host}:0")
+
+
 def test_only_reading_is_possible() -> None:
     with closing(MetricsSink("0")) as sink, pytest.raises(HTTPError, match="405"):
         urlopen(sink.url, data=b"x")

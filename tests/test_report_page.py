@@ -101,6 +101,12 @@ def test_confusion_matrix_draws_any_number_of_classes(classes: int) -> None:
     assert light.shape == dark.shape and (light != dark).any()
 
 
+def test_dollars_in_a_class_name_are_no_formula() -> None:
+    names = ["$5_and_$10", "US$", r"\$_"]
+    table = np.eye(3, dtype=np.int64)
+    assert decoded(plots.confusion_matrix(table, names)).shape[2] == 4
+
+
 @pytest.mark.parametrize(("order", "blue_green_red"), [("RGB", [3, 2, 1]), ("BGR", [1, 2, 3])])
 def test_a_picture_keeps_its_colours(order: str, blue_green_red: list[int]) -> None:
     pixels = np.full((4, 6, 3), (1, 2, 3), np.uint8)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgecnn.errors import needs
 from edgecnn.images import Image
-from edgecnn.report.plots import LIGHT
+from edgecnn.report.plots import LIGHT, plain
 
 LOOKED_AT = 192
 """Pixels of a picture's longer side, at most, where maps stand beside it."""
@@ -80,8 +80,7 @@ def written(text: str) -> bytes:
 
     figure = Figure(figsize=(3.2, 1.6))
     shown = "\n".join(wrap(text, 44, max_lines=8, placeholder=" …"))
-    plain = shown.replace("$", r"\$")  # which would begin a formula
-    figure.text(0.03, 0.95, plain, va="top", fontsize=8, color=LIGHT["ink"])
+    figure.text(0.03, 0.95, plain(shown), va="top", fontsize=8, color=LIGHT["ink"])
     figure.patch.set_facecolor("white")
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=110)

@@ -262,8 +262,8 @@ def confusion_matrix(
                     fontsize=8, color=style["low" if is_low else "high"],
                 )  # fmt: skip
     ticks = list(range(0, count, -(-count // 40)))
-    names = [_short(labels[i]) for i in ticks]
-    steep = max(map(len, names), default=0) > 3
+    names = [plain(_short(labels[i])) for i in ticks]
+    steep = max((len(labels[i]) for i in ticks), default=0) > 3
     ax.set_xticks(ticks, names, fontsize=8, rotation=90 if steep else 0)
     ax.set_yticks(ticks, names, fontsize=8)
     ax.set_xlabel("answer", fontsize=9, color=style["ink"])
@@ -373,6 +373,11 @@ def _png(figure: Any) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=110, transparent=True)
     return buffer.getvalue()
+
+
+def plain(text: str) -> str:
+    """A text that matplotlib writes as it is: a ``$`` would begin a formula."""
+    return text.replace("$", r"\$")
 
 
 def _number(text: str) -> float:

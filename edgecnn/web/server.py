@@ -159,7 +159,7 @@ def _listen(settings: Settings) -> socket.socket:
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listening = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as e:
+    except (OSError, UnicodeError) as e:  # a label of the host's name is empty, or too long
         raise _unusable(settings, e) from e
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -171,8 +171,9 @@ def _listen(settings: Settings) -> socket.socket:
     return listening
 
 
-def _unusable(settings: Settings, error: OSError) -> StorageError:
+def _unusable(settings: Settings, error: OSError | UnicodeError) -> StorageError:
+    why = getattr(error, "strerror", None) or error
     return StorageError(
-        f"the page cannot be served at {settings.host}:{settings.port} ({error.strerror}): "
+        f"the page cannot be served at {settings.host}:{settings.port} ({why}): "
         "choose another --web HOST:PORT, or --no-web"
     )

@@ -94,10 +94,10 @@ class MetricsSink:
         registry.register(self)
         try:
             self._server, self._thread = start_http_server(port, host, registry)
-        except OSError as e:
+        except (OSError, UnicodeError) as e:  # a label of the host's name is empty, or too long
+            why = getattr(e, "strerror", None) or e
             raise StorageError(
-                f"could not listen on {where} for --metrics ({e.strerror or e}): "
-                "choose another address or port"
+                f"could not listen on {where} for --metrics ({why}): choose another address or port"
             ) from e
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._server.server_port}/metrics"
