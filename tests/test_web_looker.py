@@ -7,8 +7,9 @@ from contextlib import closing
 from dataclasses import replace
 
 import face_doubles
+import numpy as np
 import pytest
-from web_tools import dark, result, seen
+from web_tools import dark, result, seen, until
 
 from edgecnn.camera.pipeline import Result
 from edgecnn.web.looker import Looker
@@ -51,6 +52,26 @@ def test_a_veiled_face_is_looked_at_and_no_picture_of_it_is_kept(
     (visit,) = visits.settled()
     assert visit.embedding is not None
     assert bool(visit.face) is keeps
+
+
+@pytest.mark.parametrize("light", [0.0, 0.5], ids=["dark", "dim"])
+def test_a_bad_first_look_is_bettered(light: float) -> None:
+    visits, looked_at = Visits(), list[Result]()
+
+    def newest() -> Result:
+        picture = PICTURE if looked_at else (PICTURE * light).astype(np.uint8)
+        shown = result(picture, [seen(FACE, None)])
+        visits.update(shown)
+        looked_at.append(shown)
+        return shown
+
+    def good() -> bool:
+        (visit,) = visits.settled() or [None]
+        return bool(visit and visit.quality and visit.quality.brightness > 100)
+
+    models = face_doubles.detect, face_doubles.embed
+    with closing(Looker(lambda: models, visits, newest, 0.5, every_s=0.01)):
+        until(good)
 
 
 def test_enrolment_sees_through_the_veil() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import face_doubles
@@ -226,6 +227,17 @@ class TestPeople:
         assert "O’Neil".encode() not in page.site.gallery.read_bytes()
         assert page.client.post("/forget", {"name": NAME}).status == 400
 
+    @pytest.mark.parametrize("path", ["forget", "rename"])
+    def test_a_frame_in_work_brings_no_old_name_back(self, page: Served, path: str) -> None:
+        enrol(page, "Ann", ANN)
+        (found,) = face_doubles.detect(face_doubles.portrait(ANN))
+        in_work = result(dark(), [seen(found, "Ann")])
+        assert page.client.post(f"/{path}", {"name": "Ann", "new": "Zoë"}).status == 303
+        page.sink.write(in_work)
+        assert page.site.visits.settled() == [] and "Ann" not in page.client.get("/seen").text
+        page.sink.write(result(dark(), [seen(found, "Zoë")]))
+        assert [v.name for v in page.site.visits.settled()] == ["Zoë"]
+
     def test_rename(self, page: Served) -> None:
         enrol(page, "Ann", ANN)
         enrol(page, "Bob", BOB)
@@ -296,6 +308,27 @@ class TestUnknown:
         assert page.client.get(f"/face.jpg?visit={number}").body[:2] == b"\xff\xd8"
         assert page.client.post("/unknowns/forget", {"cluster": str(number)}).status == 303
         assert "Nobody unknown" in page.client.get("/unknowns").text
+        again = page.client.post("/unknowns/forget", {"cluster": str(number)})
+        assert again.status == 404 and "not remembered any more" in again.text
+
+    @pytest.mark.parametrize(("path", "status"), [("name", 200), ("forget", 303)])
+    def test_a_form_holds_though_a_better_look_came(
+        self, page: Served, path: str, status: int
+    ) -> None:
+        numbers = [show(page, None, ANN, seed) for seed in (0, 1)]
+        for number, overall in zip(numbers, (0.9, 0.8), strict=True):
+            visit = page.site.visits.get(number)
+            assert visit is not None and visit.quality is not None
+            visit.quality = replace(visit.quality, overall=overall)
+        text = page.client.get("/unknowns").text
+        (sent,) = set(re.findall(r'name="cluster" value="(\d+)"', text))
+        assert sent == str(numbers[0])
+        better = page.site.visits.get(numbers[1])
+        assert better is not None and better.quality is not None
+        better.quality = replace(better.quality, overall=1.0)
+        answer = page.client.post(f"/unknowns/{path}", {"cluster": sent, "name": "Ann"})
+        assert answer.status == status
+        assert page.site.visits.settled() == []
 
     def test_no_picture_is_kept_unless_asked(self, bundle: Bundle, tmp_path: Path) -> None:
         with served(bundle, tmp_path) as page:
@@ -408,6 +441,13 @@ def test_a_port_that_is_taken_is_told(page: Served, bundle: Bundle) -> None:
     other = Site.of(bundle, page.site.gallery, "a camera", settings)
     taken = pytest.raises(StorageError, match=r"Address already in use.*--web HOST:PORT")
     with taken, serving(other):
+        pass
+
+
+@pytest.mark.parametrize("host", ["127..0.0.1", ".localhost"])
+def test_a_host_with_an_empty_label_is_told(bundle: Bundle, tmp_path: Path, host: str) -> None:
+    told = pytest.raises(StorageError, match=rf"cannot be served at {host}:0 \(.*--web HOST:PORT")
+    with told, served(bundle, tmp_path, host=host):
         pass
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 import face_doubles
@@ -10,7 +11,6 @@ import pytest
 from web_tools import dark, result, seen
 
 from edgecnn.events.schema import Label
-from edgecnn.faces.types import Detection
 from edgecnn.images import Floats
 from edgecnn.web import visits as module
 from edgecnn.web.clusters import clusters
@@ -18,6 +18,15 @@ from edgecnn.web.visits import Visit, Visits, sightings
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=timezone.utc)
 (FACE,) = face_doubles.detect(face_doubles.portrait(face_doubles.ANN))
+
+
+class Clock:
+    """A clock that goes when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def at(seconds: float) -> datetime:
@@ -62,12 +71,6 @@ def test_whoever_stays_undecided_counts_as_unknown() -> None:
 
 
 def test_old_results_say_nothing_about_now() -> None:
-    class Clock:
-        now = 0.0
-
-        def __call__(self) -> float:
-            return self.now
-
     clock = Clock()
     visits = Visits(clock)
     assert not visits.runs
@@ -78,13 +81,36 @@ def test_old_results_say_nothing_about_now() -> None:
     assert not visits.runs and visits.now() == []
 
 
-def test_number_and_age_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    visits = Visits()
+def test_number_and_age_are_bounded() -> None:
+    clock = Clock()
+    visits = Visits(clock)
     for i in range(module.MOST + 10):
         update(visits, i, seen(FACE, None, track=i))
     assert len(visits.settled()) == module.MOST
-    update(visits, module.LONGEST.total_seconds() + module.MOST + 20)
-    assert visits.settled() == []
+    clock.now = module.LONGEST_S + 1
+    update(visits, 999)
+    assert list(visits._visits) == []
+
+
+@pytest.mark.parametrize("ask", [lambda v: v.settled(), lambda v: v.get(1)])
+def test_a_visit_is_forgotten_though_no_picture_comes(ask: Callable[[Visits], object]) -> None:
+    clock = Clock()
+    visits = Visits(clock)
+    update(visits, 0, seen(FACE, "Ann"))
+    clock.now = module.LONGEST_S
+    assert ask(visits)
+    clock.now += 1
+    assert not ask(visits) and not visits._visits and not visits._now
+
+
+def test_a_visit_that_goes_on_keeps_no_other() -> None:
+    clock = Clock()
+    visits = Visits(clock)
+    update(visits, 0, seen(FACE, None, 1), seen(FACE, "Ann", 2))
+    for hour in range(1, 14):
+        clock.now = hour * 3600.0
+        update(visits, clock.now, seen(FACE, None, 1))
+    assert [v.track for v in visits._visits] == [1]
 
 
 def test_what_is_forgotten_is_gone() -> None:
@@ -99,6 +125,17 @@ def test_what_is_forgotten_is_gone() -> None:
     assert visits.settled() == []
 
 
+def test_a_frame_taken_before_somebody_was_forgotten_brings_nobody_back() -> None:
+    visits = Visits()
+    update(visits, 0, seen(FACE, "Ann", 1), seen(FACE, "Bob", 2))
+    in_work = result(dark(), [seen(FACE, "Ann", 1), seen(FACE, "Bob", 2)], at=at(1))
+    visits.forget("Ann")
+    visits.update(in_work)
+    assert [v.name for v in visits.settled()] == [v.name for v, _ in visits.now()] == ["Bob"]
+    update(visits, 2, seen(FACE, "Ann", 1), seen(FACE, "Bob", 2))
+    assert [v.name for v in visits.settled()] == ["Bob", "Ann"], "enrolled again, say"
+
+
 def test_labels_of_an_images_bundle() -> None:
     visits = Visits()
     shown = result(dark())
@@ -108,21 +145,19 @@ def test_labels_of_an_images_bundle() -> None:
     assert visits.wants_look(shown) is None
 
 
-def test_a_look_is_wanted_of_the_face_that_promises_most() -> None:
-    def larger(factor: float) -> Detection:
-        return Detection(FACE.box_xyxy, 0.9, (FACE.landmarks_xy * factor).astype(np.float32))
-
-    visits = Visits()
-    faces = [seen(larger(0.15), "Ann", 1), seen(larger(0.3), "Bob", 2), seen(FACE, None, 3, False)]
+def test_looks_go_round() -> None:
+    """One face that no look is good enough of does not keep the others waiting."""
+    clock = Clock()
+    visits = Visits(clock)
+    faces = [seen(FACE, "Ann", 1), seen(FACE, "Bob", 2), seen(FACE, None, 3, False)]
     shown = result(dark(), faces, at=at(0))
     visits.update(shown)
-    wanted = visits.wants_look(shown)
-    assert wanted is not None and wanted[0].name == "Bob", "the third is not settled"
-    wanted[0].promised = 1.0
-    again = visits.wants_look(shown)
-    assert again is not None and again[0].name == "Ann"
-    again[0].promised = 1.0
-    assert visits.wants_look(shown) is None
+    turns = []
+    for clock.now in (0.0, 0.25, 0.5, 0.75):
+        wanted = visits.wants_look(shown)
+        assert wanted is not None
+        turns.append(wanted[0].name)
+    assert turns == ["Ann", "Bob", "Ann", "Bob"], "the third is not settled"
     assert visits.wants_look(result(dark(), [seen(FACE, "Ann")])) is None, "not the newest result"
 
 

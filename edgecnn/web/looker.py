@@ -17,7 +17,7 @@ from edgecnn.faces.align import align
 from edgecnn.faces.detect import Detector
 from edgecnn.faces.embed import Embedder
 from edgecnn.faces.photo import Detect, Embed, examine
-from edgecnn.faces.quality import LIVE, measure, promise
+from edgecnn.faces.quality import LIVE, measure
 from edgecnn.web.guide import Guide
 from edgecnn.web.pictures import yield_the_processor
 from edgecnn.web.visits import Visits, face_jpeg, look_name
@@ -128,7 +128,6 @@ class Looker:
             return
         visit, face = wanted
         landmarks = face.detection.landmarks_xy
-        visit.promised = promise(landmarks)
         try:
             aligned = align(result.sharp_bgr, landmarks)
         except DataError:  # landmarks on one spot

@@ -100,7 +100,7 @@ def unknowns(request: Request) -> Response:
 def name_unknown(request: Request) -> Response:
     """Enrol an unknown face from its visits, those looks that are good enough."""
     form, site = form_of(request), site_of(request)
-    cluster = next((c for c in _clusters(request) if str(c.best.number) == form["cluster"]), None)
+    cluster = _cluster(request, form["cluster"])
     if cluster is None:
         return wrong(request, "This face is not remembered any more.", "/unknowns", 404)
     photos = [_photo(v) for v in cluster.visits]
@@ -115,16 +115,23 @@ def name_unknown(request: Request) -> Response:
 
 def drop_unknown(request: Request) -> Response:
     """Forget an unknown face."""
-    wanted = form_of(request)["cluster"]
-    for cluster in _clusters(request):
-        if str(cluster.best.number) == wanted:
-            site_of(request).visits.forget_visits([v.number for v in cluster.visits])
+    cluster = _cluster(request, form_of(request)["cluster"])
+    if cluster is None:
+        return wrong(request, "This face is not remembered any more.", "/unknowns", 404)
+    site_of(request).visits.forget_visits([v.number for v in cluster.visits])
     return go("/unknowns", said="Forgotten.")
 
 
 def _clusters(request: Request) -> list[Cluster]:
     site = site_of(request)
     return clusters(site.visits.settled(), site.bundle.threshold)
+
+
+def _cluster(request: Request, visit: str) -> Cluster | None:
+    """The cluster that a visit is of, by its number: which of them is best changes meanwhile."""
+    number = number_of(visit)
+    found = (c for c in _clusters(request) if any(v.number == number for v in c.visits))
+    return next(found, None)
 
 
 def _photo(visit: Visit) -> Photo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -11,15 +12,15 @@ from datetime import datetime, timedelta, timezone
 
 from edgecnn.camera.pipeline import Result
 from edgecnn.events.schema import Label
-from edgecnn.faces.quality import Quality, promise
+from edgecnn.faces.quality import Quality
 from edgecnn.faces.types import Recognition
 from edgecnn.images import Floats, Image
 
 MOST = 200
 """Visits that are remembered."""
 
-LONGEST = timedelta(hours=12)
-"""Then a visit is forgotten, with its embedding."""
+LONGEST_S = 12 * 3600.0
+"""So long after it was last seen a visit is forgotten, with its embedding."""
 
 BRIEF = timedelta(seconds=60)
 """Who comes back within a minute never left, as the list of sightings has it."""
@@ -43,7 +44,8 @@ class Visit:
         decided: whether its looks sufficed, now or before.
         first, last: when, UTC.
         score: of the last look.
-        promised: of the look below, see :func:`edgecnn.faces.quality.promise`.
+        seen_s: when it was last there, by the clock of :class:`Visits`: the camera's time may jump.
+        tried_s: when the page last tried to take a look, by the same clock.
         embedding, quality: of its best look, once the page took one.
         face: JPEG of that look, only where pictures may be kept.
     """
@@ -55,7 +57,8 @@ class Visit:
     name: str | None = None
     decided: bool = False
     score: float | None = None
-    promised: float = 0.0
+    seen_s: float = 0.0
+    tried_s: float = -math.inf
     embedding: Floats | None = None
     quality: Quality | None = None
     face: bytes = b""
@@ -80,7 +83,7 @@ class Visits:
     """All visits. Any thread may call any method; none waits for more than a list to be made.
 
     Args:
-        clock: seconds that do not go back.
+        clock: seconds that do not go back, the same as of a frame's ``taken_s``.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic):
@@ -89,13 +92,20 @@ class Visits:
         self._visits: deque[Visit] = deque(maxlen=MOST)
         self._now: list[tuple[Visit, Recognition]] = []
         self._label: Label | None = None
-        self._at_s = -float("inf")
+        self._at_s = self._removed_s = -math.inf
         self._next = 1
 
     def update(self, result: Result) -> None:
-        """Take in the camera's newest result."""
+        """Take in the camera's newest result.
+
+        One whose frame was taken before somebody was removed is passed over: it was recognised
+        with their name.
+        """
         with self._lock:
+            if result.frame.taken_s < self._removed_s:
+                return
             self._at_s = self._clock()
+            self._purge()
             if isinstance(result.outcome, Label):
                 self._label = result.outcome
                 return
@@ -106,8 +116,6 @@ class Visits:
                 (self._visit(face, open_.get(face.track), result.taken_at), face)
                 for face in result.outcome
             ]
-            while self._visits and result.taken_at - self._visits[0].last > LONGEST:
-                self._visits.popleft()
 
     def _visit(self, face: Recognition, visit: Visit | None, at: datetime) -> Visit:
         other = visit and visit.decided and face.decided and face.name != visit.name
@@ -115,7 +123,7 @@ class Visits:
             visit = Visit(self._next, face.track, at, at)
             self._next += 1
             self._visits.append(visit)
-        visit.last, visit.score = at, face.score
+        visit.last, visit.seen_s, visit.score = at, self._at_s, face.score
         if face.decided:
             visit.name, visit.decided = face.name, True
         return visit
@@ -139,24 +147,30 @@ class Visits:
     def settled(self) -> list[Visit]:
         """All visits with a name or of somebody unknown, in the order in which they came."""
         with self._lock:
+            self._purge()
             return [v for v in self._visits if v.settled]
 
     def get(self, number: int) -> Visit | None:
         """The visit of that number, if it is remembered."""
         with self._lock:
+            self._purge()
             return next((v for v in self._visits if v.number == number), None)
 
     def wants_look(self, result: Result) -> tuple[Visit, Recognition] | None:
-        """The face of a result that most needs a look: settled, and not seen so well yet."""
+        """The settled face of a result whose turn it is: the one that was tried longest ago.
+
+        So a face that no look is good enough of does not keep others waiting, and a weak look is
+        bettered as soon as the face is seen better.
+        """
         if isinstance(result.outcome, Label):
             return None
-        best: tuple[float, Visit, Recognition] | None = None
-        for visit, face in self.now():
-            gain = promise(face.detection.landmarks_xy) - 1.25 * visit.promised
-            here = any(face is other for other in result.outcome)
-            if here and visit.settled and gain > 0 and (best is None or gain > best[0]):
-                best = gain, visit, face
-        return best[1:] if best else None
+        here = {id(face) for face in result.outcome}
+        faces = [(v, face) for v, face in self.now() if v.settled and id(face) in here]
+        if not faces:
+            return None
+        visit, face = min(faces, key=lambda pair: pair[0].tried_s)
+        visit.tried_s = self._clock()
+        return visit, face
 
     def forget(self, name: str) -> None:
         """Remove every visit of a person."""
@@ -168,8 +182,16 @@ class Visits:
 
     def _remove(self, goes: Callable[[Visit], bool]) -> None:
         with self._lock:
-            self._visits = deque((v for v in self._visits if not goes(v)), MOST)
-            self._now = [(v, face) for v, face in self._now if not goes(v)]
+            self._removed_s = self._clock()
+            self._drop(goes)
+
+    def _purge(self) -> None:
+        oldest_s = self._clock() - LONGEST_S
+        self._drop(lambda visit: visit.seen_s < oldest_s)
+
+    def _drop(self, goes: Callable[[Visit], bool]) -> None:
+        self._visits = deque((v for v in self._visits if not goes(v)), MOST)
+        self._now = [(v, face) for v, face in self._now if not goes(v)]
 
 
 def sightings(visits: Sequence[Visit], threshold: float = 1.0, most: int = 30) -> list[Sighting]:
