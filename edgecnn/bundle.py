@@ -31,7 +31,7 @@ import numpy.typing as npt
 from edgecnn.errors import BundleError, DataError
 from edgecnn.images import Preprocess
 from edgecnn.runtime.interpreter import Model
-from edgecnn.storage import sha256_of
+from edgecnn.storage import owner_of, sha256_of
 from edgecnn.text import VOCABULARY, TextInput, Vocabulary, input_from
 
 SCHEMA = 1
@@ -199,14 +199,16 @@ class Bundle:
             that may end the process: see :mod:`edgecnn.camera.accelerator`.
 
     Raises:
-        BundleError: no manifest, a missing, changed or foreign file, a model that the task needs
-            is absent, or there is no measured threshold where one is needed.
+        BundleError: no manifest, a missing, changed, foreign or unreadable file, a model that the
+            task needs is absent, or there is no measured threshold where one is needed.
     """
 
     def __init__(self, path: str | Path, edgetpu: bool = False):
         self.path, self.edgetpu = Path(path), edgetpu
         try:
             text = (self.path / MANIFEST).read_text("utf-8")
+        except PermissionError as e:
+            raise _refused(self.path / MANIFEST, e) from e
         except OSError as e:
             raise BundleError(
                 f"expected a bundle with a {MANIFEST}. {path} has none ({e.strerror}): "
@@ -229,7 +231,11 @@ class Bundle:
             file = self.path / name
             if Path(name).name != name or not file.is_file():
                 raise BundleError(f"{self.path} lacks its file {name!r}: copy the bundle again")
-            if sha256_of(file) != digest:
+            try:
+                found = sha256_of(file)
+            except OSError as e:
+                raise _refused(file, e) from e
+            if found != digest:
                 raise BundleError(
                     f"{file} is not the file that the manifest names (its sha256 differs): "
                     "copy the bundle again"
@@ -349,6 +355,13 @@ class Bundle:
                 return {name: arrays[name] for name in arrays}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, TypeError) as e:
             raise BundleError(f"{self.path / GOLDEN} cannot be read ({e}): copy it again") from e
+
+
+def _refused(file: Path, error: OSError) -> BundleError:
+    return BundleError(
+        f"{file} of the bundle cannot be read ({error.strerror}); it belongs to {owner_of(file)}: "
+        "change its permissions, or copy the bundle again"
+    )
 
 
 GOLDEN_STEPS = 1.0

@@ -28,6 +28,16 @@ def sha256_of(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+def owner_of(path: str | Path) -> str:
+    """Whose a file or folder is, to be named where another user may not open it."""
+    try:
+        return Path(path).owner()
+    except KeyError:  # of no user that this system knows
+        return f"user {Path(path).stat().st_uid}"
+    except OSError:
+        return "another user"
+
+
 @contextmanager
 def storing(what: str | Path) -> Iterator[None]:
     """Turn a full disk, a read-only folder and their like into one line.

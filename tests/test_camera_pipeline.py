@@ -5,16 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
+import face_doubles
 import numpy as np
 import pytest
 from camera_tools import face, picture
 
-from edgecnn.camera.pipeline import Result, Stats, run
+from edgecnn.camera.pipeline import Result, Stats, load, run
+from edgecnn.camera.shadow import Wanted, plan
 from edgecnn.camera.sources import Frame, Source
-from edgecnn.errors import CameraError, StorageError
+from edgecnn.errors import CameraError, GalleryError, StorageError
 from edgecnn.events.schema import Label
+from edgecnn.faces.embed import fingerprint
+from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.types import Recognition
+from edgecnn.faces.vault import FILE, Key
 from edgecnn.images import Image
 
 
@@ -163,3 +169,35 @@ def test_latencies_of_a_loop_that_runs_for_months_do_not_fill_the_memory() -> No
     stats.latencies_ms.extend(float(i) for i in range(20_000))
     assert len(stats.latencies_ms) == 10_000
     assert stats.latency["p50_ms"] == pytest.approx(14_999.5)
+
+
+@pytest.mark.parametrize("key", [None, Key(FILE, bytes(32))], ids=["plain", "encrypted"])
+def test_who_is_enrolled_first_while_the_camera_runs_is_known_from_the_next_frame_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: Key | None
+) -> None:
+    bundle = face_doubles.bundle(tmp_path / "bundle", monkeypatch)
+    recogniser, ann = load(bundle, key=key), face_doubles.portrait(face_doubles.ANN)
+
+    def names(time_s: float) -> list[str | None]:
+        return [face.name for face in recogniser(ann, time_s)]  # type: ignore[union-attr]
+
+    assert names(0.0) == [None]
+    assert sorted(p.suffix for p in bundle.path.iterdir()) == [".json", ".tflite", ".tflite"]
+    bundle.gallery.touch()  # enroll has only begun
+    assert names(0.1) == [None]
+    with Gallery(bundle.gallery, fingerprint(bundle), create=True, key=key) as gallery:
+        gallery.add("Ann", face_doubles.embed_photo(face_doubles.face(face_doubles.ANN)))
+        assert names(0.2) == ["Ann"]
+        gallery.rename("Ann", "Anna")
+    assert names(0.3) == ["Anna"]
+
+
+def test_a_gallery_that_is_named_must_be_there_but_for_a_shadow_that_shares_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = face_doubles.bundle(tmp_path / "bundle", monkeypatch)
+    with pytest.raises(GalleryError, match="there is no gallery"):
+        load(bundle, tmp_path / "people.sqlite")
+    shared = plan(bundle, None, Wanted(bundle.path)).gallery
+    assert shared == bundle.gallery
+    assert load(bundle, shared, awaited=True)(face_doubles.portrait(face_doubles.ANN), 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from edgecnn.camera.sinks.window import WindowSink, gui_backend
 from edgecnn.camera.sources import Change, Frame, open_source
 from edgecnn.errors import CameraError, MissingExtra, StorageError
 from edgecnn.events.schema import Label
+from edgecnn.storage import FREE_BYTES
 
 
 def result(
@@ -144,6 +146,24 @@ def test_a_nearly_full_disk_ends_the_recording_and_keeps_it(
     assert len(frames_of(tmp_path / "out.avi")) == 100
 
 
+@pytest.mark.parametrize("step_s", [0.1, 0.3, 9.0], ids=["full rate", "slow board", "still"])
+def test_frames_that_are_repeated_do_not_eat_the_reserve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step_s: float
+) -> None:
+    sink = VideoSink(tmp_path / "out.avi", fps=10)
+
+    def usage(path: Path) -> Any:
+        free = 20_000_000 - 275_000 * sink._written  # a frame of 1920×1080
+        return shutil._ntuple_diskusage(0, 0, free)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    with pytest.raises(StorageError, match="so the video ends here"):
+        for i in range(100):
+            sink.write(result(i, i * step_s))
+    sink.close()
+    assert len(frames_of(tmp_path / "out.avi")) == (20_000_000 - FREE_BYTES) // 275_000 + 1
+
+
 @pytest.mark.parametrize("name", ["out.mp4", "out.avi"])
 def test_a_full_disk_leaves_no_half_video(tmp_path: Path, name: str, root: Path) -> None:
     # A limit on the size of files fails writes as a full disk does, and needs no privileges.
@@ -168,6 +188,41 @@ except OSError as e:
     assert done.stdout.startswith("StorageError could not write"), done.stderr
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("suffix", "left"), [(".avi", ["a-cut.avi"]), (".mp4", [])])
+def test_what_a_kill_leaves_of_a_video_gets_a_name_or_goes(
+    tmp_path: Path, root: Path, suffix: str, left: list[str]
+) -> None:
+    code = f"""
+import os, signal, sys
+sys.path[:0] = [{str(root)!r}, {str(root / "tests")!r}]
+import numpy as np
+from test_camera_sinks import VideoSink, result
+sink, noise = VideoSink({str(tmp_path / f"a{suffix}")!r}, 10), np.random.default_rng(0)
+for i in range(40):
+    one = result(i, i / 10, (640, 480))
+    one.frame.image_bgr[:] = noise.integers(0, 256, one.frame.image_bgr.shape)
+    sink.write(one)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code], timeout=60)
+    (draft,) = tmp_path.iterdir()
+    assert draft.name[:3] == ".a-" and draft.suffix == suffix
+    os.utime(draft, (0, 0))
+    said = list[str]()
+    running = VideoSink(tmp_path / f"a{suffix}", 10, said.append)
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name[0] != ".") == left
+    assert said == [f"{tmp_path / n} is what a recording that was cut off has left" for n in left]
+    assert all(len(frames_of(tmp_path / n)) > 0 for n in left)
+
+    # What is being recorded is nobody else's.
+    running.write(result())
+    (hidden,) = tmp_path.glob(".a-*")
+    os.utime(hidden, (0, 0))
+    VideoSink(tmp_path / f"a{suffix}", 10).close()
+    running.close()
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*left, f"a{suffix}"])
 
 
 def test_events_are_appended_one_line_a_face(tmp_path: Path) -> None:

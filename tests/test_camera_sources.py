@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import cv2
+import face_doubles
 import numpy as np
 import pytest
 from camera_tools import make_folder, make_video, network_camera, number_of, picture
+from face_doubles import ANN, BOB, CID
 
 from edgecnn.camera.sources import Mode, masked, open_source
 from edgecnn.camera.sources import v4l2 as v4l2_module
 from edgecnn.camera.sources.stream import Stream
 from edgecnn.camera.sources.v4l2 import V4L2, diagnosis, nodes
 from edgecnn.errors import CameraError, DataError
+from edgecnn.faces.gallery import Gallery
+from edgecnn.faces.recognise import Recogniser
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi"])
@@ -39,6 +43,22 @@ def test_pictures_come_in_the_order_of_their_numbers_without_the_other_files(
         frames = [source.read() for _ in range(12)]
         assert [f and number_of(f.image_bgr) for f in frames] == list(range(12))
         assert source.read() is None
+
+
+def test_whoever_is_on_the_next_picture_of_a_folder_is_somebody_else(tmp_path: Path) -> None:
+    shown = {"Ann": ANN, "Bob": BOB, "Cid": CID}
+    with Gallery(tmp_path / "gallery.sqlite", "ab" * 32, create=True) as gallery:
+        for i, (name, tint) in enumerate(shown.items()):
+            gallery.add(name, face_doubles.embed(face_doubles.face(tint)))
+            face_doubles.save(tmp_path / "photos" / f"{i}.png", face_doubles.portrait(tint, 1))
+        parts = face_doubles.detect, face_doubles.embed, gallery, face_doubles.THRESHOLD
+        recogniser, found = Recogniser.from_parts(*parts), []
+        with open_source(str(tmp_path / "photos")) as source:
+            while frame := source.read():
+                found += recogniser(frame.image_bgr, frame.time_s)
+    assert [(f.name, f.track, f.decided) for f in found] == [
+        (name, i + 1, True) for i, name in enumerate(shown)
+    ]
 
 
 def test_one_picture_is_a_source_too(tmp_path: Path) -> None:

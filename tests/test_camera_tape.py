@@ -26,9 +26,11 @@ from camera_tools import make_tape, number_of, picture, until
 from edgecnn.bundle import ASSETS, Bundle
 from edgecnn.camera.pipeline import Result, load, run
 from edgecnn.camera.sinks import tape as tape_module
-from edgecnn.camera.sinks.tape import TapeSink, recover
+from edgecnn.camera.sinks.drafts import recover
+from edgecnn.camera.sinks.tape import TapeSink
 from edgecnn.camera.sources import Frame, Source, open_source
 from edgecnn.camera.sources.synthetic import Photo, SyntheticCamera
+from edgecnn.camera.sources.tape import has_frame
 from edgecnn.errors import CameraError, StorageError
 from edgecnn.events.schema import Event, events_of, moment_of
 from edgecnn.images import Image
@@ -199,7 +201,7 @@ for i in range(1_000_000):
         time.sleep(rng.uniform(0, 0.05))
         process.kill()
         process.communicate()
-        (left,) = recover(tmp_path / "a.tape")
+        (left,) = recover(tmp_path / "a.tape", has_frame)
         assert left.name == ("a-cut.tape" if kill == 1 else f"a-cut-{kill}.tape")
         numbers = [f.index for f in frames_of(left)]
         assert numbers == list(range(len(numbers))) and numbers
@@ -220,7 +222,7 @@ def test_what_a_crash_has_left_is_found_and_what_runs_is_let_be(tmp_path: Path) 
     found = sorted(p.name for p in tmp_path.iterdir() if p.name[0] != ".")
     assert found == ["a[1]-cut-2.tape", "a[1]-cut.tape", "whole.tape"]
     assert len(frames_of(tmp_path / "a[1]-cut-2.tape")) == 2
-    assert recover(path) == [], "the one that runs"
+    assert recover(path, has_frame) == [], "the one that runs"
     running.close()
     hidden = sorted(p.name for p in tmp_path.iterdir() if p.name[0] == ".")
     assert hidden == [".a[1]-cccccccc.tape", ".b-dddddddd.tape"]

@@ -1,5 +1,6 @@
 """``edgecnn people forget`` and ``traces``, ``prune``, and what a camera leaves on the disk."""
 
+import errno
 import json
 import os
 
@@ -101,6 +102,31 @@ def test_prune(edgecnn, events, tmp_path):
         f"{events}.1: 1 events taken out, all of them: removed",
     ]
     assert os.listdir(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("people traces Ann", 1, "not searched: {inside} (the folder cannot be listed)\n"),
+        ("prune --older-than 1d", 0, "{inside} cannot be listed: what is in it was left as it is"),
+    ],
+)
+def test_a_folder_that_cannot_be_listed_is_said(
+    edgecnn, tmp_path, monkeypatch, command, code, said
+):
+    inside = tmp_path / "out" / "inside"
+    inside.mkdir(parents=True)
+    scandir = os.scandir
+
+    def refuse(path):  # root may list any
+        if os.fspath(path) == str(inside):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(inside))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found, out, err = edgecnn(*command.split(), tmp_path / "out")
+    assert found == code and said.format(inside=inside) in out + err
+    assert "nothing is" not in out
 
 
 @pytest.mark.parametrize("age", ["30", "d", "-1d", "1.5d", "1w", ""])

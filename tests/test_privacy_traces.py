@@ -7,6 +7,8 @@ import json
 import lzma
 import os
 import sqlite3
+import tarfile
+import zipfile
 
 import numpy as np
 import pytest
@@ -97,6 +99,23 @@ def test_packed_files_are_unpacked(tmp_path, end, pack):
     assert hits(path, Traces.of("Ann")) == {"the name": 3}
     path.write_bytes(path.read_bytes()[:-5])
     assert [p for p, _ in search([path], [Traces.of("Ann")]).closed] == [path]
+
+
+@pytest.mark.parametrize(("end", "how"), [("tgz", "w:gz"), ("tbz2", "w:bz2"), ("txz", "w:xz")])
+def test_a_packed_file_is_told_by_its_bytes_and_not_by_its_name(tmp_path, end, how):
+    (tmp_path / "events.jsonl").write_bytes(b'{"name": "Ann"}\n' * 3)
+    path = tmp_path / f"old.{end}"
+    with tarfile.open(path, how) as archive:
+        archive.add(tmp_path / "events.jsonl", "events.jsonl")
+    assert hits(path, Traces.of("Ann")) == {"the name": 3}
+
+
+@pytest.mark.parametrize("name", ["people.xlsx", "people.ods", "people.pptx", "people"])
+def test_what_is_a_zip_inside_is_said_to_be_closed_whatever_its_name(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("sheet.xml", "Ann " * 100)
+    report = search(files_of([tmp_path]), [Traces.of("Ann")])
+    assert report.closed == [(tmp_path / name, "what it holds is packed")] and not report.clean
 
 
 def test_a_queue_with_what_was_taken_out_of_it(tmp_path):

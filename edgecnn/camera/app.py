@@ -273,7 +273,7 @@ def _sinks(
         from edgecnn.camera.sinks.video import VideoSink
 
         fps = min(source.fps, LIVE_VIDEO_FPS) if source.live else source.fps
-        yield VideoSink(outputs.video, fps)
+        yield VideoSink(outputs.video, fps, note)
     if outputs.receivers is not None:
         from edgecnn.camera.sinks.publish import PublishSink
 

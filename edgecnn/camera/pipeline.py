@@ -13,6 +13,7 @@ import time
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -232,16 +233,18 @@ def load(
     strangers: float | None = None,
     missed: float | None = None,
     key: Key | None = None,
+    awaited: bool = False,
 ) -> Recogniser:
     """What a bundle recognises with.
 
     Args:
-        gallery: of the people, for a faces bundle. The bundle's own where None; without that one
-            nobody is enrolled, and everybody is unknown.
+        gallery: of the people, for a faces bundle. The bundle's own where None; until there is that
+            one nobody is enrolled, and everybody is unknown.
         strangers: the share of strangers' visits that may end with a name; None for the bundle's.
         missed: the share of enrolled people's visits that may end as unknown; None for the usual
             one, see :class:`edgecnn.faces.decide.Rates`.
         key: of an encrypted gallery.
+        awaited: another gallery than the bundle's own need not be there yet, either.
 
     Raises:
         BundleError: the bundle is of a task that recognises nothing.
@@ -265,10 +268,16 @@ def load(
     from edgecnn.faces.recognise import Recogniser as FaceRecogniser
 
     rates = Rates.for_bundle(bundle, strangers, missed)
-    if gallery is None and not bundle.gallery.exists():
-        return FaceRecogniser(bundle, None, threads, rates)
-    people = Gallery(gallery or bundle.gallery, fingerprint(bundle), key=key)
-    recogniser = FaceRecogniser(bundle, people, threads, rates)
+    place, embedder = gallery or bundle.gallery, fingerprint(bundle)
+    awaited = awaited or gallery is None
+    held = ExitStack()
+
+    def find() -> Gallery | None:
+        if awaited and not (place.exists() and place.stat().st_size):  # empty: it is being made
+            return None
+        return held.enter_context(Gallery(place, embedder, key=key))
+
+    recogniser = FaceRecogniser(bundle, find(), threads, rates, find)
     # It reads the gallery from frame to frame, and nobody else holds it: they end together.
-    weakref.finalize(recogniser, people.close)
+    weakref.finalize(recogniser, held.close)
     return recogniser

@@ -86,7 +86,7 @@ class Plan:
 
     Attributes:
         bundle: the new one.
-        gallery: of the people, None for nobody or a bundle without.
+        gallery: of the people, None for a bundle without.
         key: of that gallery.
         pictures: a folder for pictures of disagreements, None for none.
     """
@@ -100,8 +100,8 @@ class Plan:
 def plan(old: Bundle, old_gallery: Path | None, wanted: Wanted, key: Key | None = None) -> Plan:
     """Whether a bundle can run beside another, and with which people.
 
-    One embedder shares the people: they stand in the old bundle's gallery. Another one needs people
-    enrolled with it: in the gallery that is named, or in its own bundle.
+    One embedder shares the people: they stand in the old bundle's gallery, or will. Another one
+    needs people enrolled with it: in the gallery that is named, or in its own bundle.
 
     Raises:
         BundleError: it is no bundle.
@@ -118,8 +118,7 @@ def plan(old: Bundle, old_gallery: Path | None, wanted: Wanted, key: Key | None 
         return Plan(bundle, None, None, wanted.pictures)
     people = wanted.gallery
     if people is None and fingerprint(bundle) == fingerprint(old):
-        people = old_gallery or (old.gallery if old.gallery.exists() else None)
-        return Plan(bundle, people, key, wanted.pictures)
+        return Plan(bundle, old_gallery or old.gallery, key, wanted.pictures)
     if people is None and bundle.gallery.exists():
         people = bundle.gallery
     if people is not None:

@@ -63,6 +63,7 @@ def _recogniser(orders: dict[str, Any]) -> Recogniser:
         orders["strangers"],
         orders["missed"],
         Key(secret[0], bytes.fromhex(secret[1])) if secret else None,
+        awaited=True,
     )
 
 

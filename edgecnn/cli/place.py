@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
@@ -10,7 +11,7 @@ def place_of(bundle: Path, gallery: Path | None) -> tuple[Path, str | None]:
     from edgecnn.bundle import Bundle
     from edgecnn.faces.embed import fingerprint
 
-    if bundle.is_file():
+    if os.path.isfile(bundle):  # False where it may not be looked at; Bundle says so
         return gallery or bundle, None
     opened = Bundle(bundle)
     return gallery or opened.gallery, fingerprint(opened)

@@ -53,5 +53,7 @@ def command(paths: tuple[Path, ...], older_than: timedelta) -> None:
         click.echo(f"{path}: removed")
     for path in done.busy:
         click.echo(f"edgecnn: {path} is being written to, and was left as it is", err=True)
-    if not (done.lines or done.recordings or done.busy):
+    for path in done.unlisted:
+        click.echo(f"edgecnn: {path} cannot be listed: what is in it was left as it is", err=True)
+    if not (done.lines or done.recordings or done.busy or done.unlisted):
         click.echo("nothing is older")

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from edgecnn.errors import GalleryError, StorageError
 from edgecnn.faces import schema
 from edgecnn.faces.vault import Key, Vault, lock, unlock
-from edgecnn.storage import storing
+from edgecnn.storage import owner_of, storing
 
 BUSY_S = 10.0
 """Seconds to wait for another process that is writing."""
@@ -44,8 +44,8 @@ class GalleryFile:
         embedder_sha256: the embedder that made the embeddings in it.
 
     Raises:
-        GalleryError: there is no file, it is not a gallery or damaged, or it belongs to another
-            embedder.
+        GalleryError: there is no file, it may not be opened, it is not a gallery or damaged, or it
+            belongs to another embedder.
         StorageError: it could not be created.
     """
 
@@ -65,7 +65,11 @@ class GalleryFile:
 
     def open(self) -> None:
         """Open the file, or open it anew after :meth:`close`."""
-        if not self.path.is_file():
+        try:
+            there = self.path.is_file()
+        except OSError as e:  # its folder may not be entered
+            raise self._refused(self.path.parent, str(e.strerror)) from e
+        if not there:
             self._touch()
         with self.faults():
             self._db = sqlite3.connect(
@@ -284,6 +288,16 @@ class GalleryFile:
                 f"({e.__cause__}): do the same to anybody once more when that is mended"
             ) from e
 
+    def _is_closed(self) -> bool:
+        return os.path.exists(self.path) and not os.access(self.path, os.R_OK)
+
+    def _refused(self, closed: Path, why: str) -> GalleryError:
+        owner = owner_of(closed)
+        return GalleryError(
+            f"the gallery {self.path} may not be opened by this user ({why}), since {closed} "
+            f"belongs to {owner}: do this as {owner}, or change its permissions"
+        )
+
     @contextmanager
     def faults(self) -> Iterator[None]:
         """SQLite's complaints in our words."""
@@ -301,6 +315,8 @@ class GalleryFile:
                     f"the gallery {self.path} may not be written to ({text}): change its "
                     "permissions, or name another with --gallery"
                 ) from e
+            if "unable to open" in text and self._is_closed():
+                raise self._refused(self.path, text) from e
             if "locked" in text:
                 raise GalleryError(
                     f"{self.path} has been in use by another program for {BUSY_S:g} s: "

@@ -36,6 +36,10 @@ class Recogniser:
     A face is embedded where it pays (:mod:`edgecnn.faces.look`); in between, it keeps the name of
     its track. A frame too poor to tell anything (:data:`edgecnn.faces.quality.LIVE`) is no look.
 
+    Args:
+        gallery: of the people; without one everybody is unknown.
+        find: asked for one at each frame while there is none: somebody may be enrolled.
+
     Attributes:
         threshold: cosine from which two looks show the same face; the bundle's.
         rates: of strangers who may get a name, and of enrolled people who may be missed.
@@ -51,6 +55,7 @@ class Recogniser:
         gallery: Gallery | None,
         threads: int | None = None,
         rates: Rates | None = None,
+        find: Callable[[], Gallery | None] | None = None,
     ):
         if gallery is not None and gallery.embedder_sha256 != fingerprint(bundle):
             raise GalleryError(
@@ -67,6 +72,7 @@ class Recogniser:
             rates or Rates.for_bundle(bundle),
             point.error_rate if point else MODEL_ERROR,
             Cohort.load(bundle),
+            find,
         )
 
     @classmethod
@@ -93,8 +99,10 @@ class Recogniser:
         rates: Rates,
         error_rate: float,
         cohort: Cohort | None,
+        find: Callable[[], Gallery | None] | None = None,
     ) -> None:
         self._detector, self._embedder, self._gallery = detector, embedder, gallery
+        self._find = find
         self.threshold, self.rates = threshold, rates
         self._error_rate, self._cohort = error_rate, cohort
         self.timings = dict.fromkeys(STAGES, 0.0)
@@ -118,6 +126,8 @@ class Recogniser:
         """
         self.timings = dict.fromkeys(STAGES, 0.0)
         with self._timed("match"):
+            if self._gallery is None and self._find is not None:
+                self._gallery = self._find()
             if self._gallery is not None and self._gallery.changed():
                 self._know(self._gallery.index())
         with self._timed("detect"):

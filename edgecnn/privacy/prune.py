@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -23,12 +24,14 @@ class Pruned:
         lines: files of events, and how many lines went; ``emptied``: those that went as a whole.
         recordings: videos and tapes that went.
         busy: files that are being written to, and were left as they are.
+        unlisted: folders that cannot be listed; what is in them was left as it is.
     """
 
     lines: dict[Path, int] = field(default_factory=dict)
     emptied: list[Path] = field(default_factory=list)
     recordings: list[Path] = field(default_factory=list)
     busy: list[Path] = field(default_factory=list)
+    unlisted: list[Path] = field(default_factory=list)
 
 
 def prune(paths: Sequence[Path], older_than: timedelta, now: datetime | None = None) -> Pruned:
@@ -46,6 +49,9 @@ def prune(paths: Sequence[Path], older_than: timedelta, now: datetime | None = N
     limit = (now or datetime.now(timezone.utc)) - older_than
     done = Pruned()
     for path in files_of(paths):
+        if os.path.isdir(path):
+            done.unlisted.append(path)
+            continue
         recording = path.suffix.lower() in RECORDINGS
         if not recording and not is_events(path):
             continue

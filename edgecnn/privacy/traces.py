@@ -28,11 +28,15 @@ from edgecnn.errors import DataError
 from edgecnn.faces.names import composed, folded
 from edgecnn.images import Floats
 
-PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-"""Suffix to what unpacks it."""
+PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+"""What a file begins with to what unpacks it: .gz, .tgz and .svgz are one thing."""
 
 CLOSED = {".zip", ".7z", ".rar", ".zst", ".npz", ".docx", ".odt", ".pdf"}
-"""Suffixes of files whose bytes do not show what is in them."""
+CLOSED_HEADS = (b"PK\3\4", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x28\xb5\x2f\xfd", b"%PDF")
+"""Suffixes, and beginnings, of files whose bytes do not show what is in them: an .xlsx is a zip."""
+
+HEAD = 8
+"""Bytes that are read to tell a kind."""
 
 MEDIA = {
     ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".heic",
@@ -152,7 +156,8 @@ class Report:
 def files_of(paths: Iterable[Path]) -> list[Path]:
     """The files that are meant: all in a folder, and beside a file what rotation or SQLite made.
 
-    Links inside folders are left out, since what they lead to lies elsewhere.
+    Links inside folders are left out, since what they lead to lies elsewhere. A folder that cannot
+    be listed stands for what is in it.
 
     Raises:
         DataError: there is no such file or folder.
@@ -162,13 +167,14 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
         if not path.exists():
             raise DataError(f"expected a file or folder. There is no {path}")
         if path.is_dir():
-            for folder, _, names in os.walk(path):
-                found += [p for n in sorted(names) if not (p := Path(folder, n)).is_symlink()]
+            for folder, _, names in os.walk(path, onerror=lambda e: found.append(Path(e.filename))):
+                inside = [Path(folder, name) for name in sorted(names)]
+                found.extend(p for p in inside if not os.path.islink(p))
             continue
         path = path.resolve()
         beside = [path.with_name(path.name + end) for end in ("-journal", "-wal", "-shm")]
         rotated = path.parent.glob(f"{_literal(path.name)}.[0-9]*")
-        found += [path, *sorted(rotated), *(p for p in beside if p.exists())]
+        found.extend([path, *sorted(rotated), *(p for p in beside if p.exists())])
     return list(dict.fromkeys(found))
 
 
@@ -189,13 +195,10 @@ def search(files: Sequence[Path], traces: Sequence[Traces], roots: Sequence[Path
         named = os.fsencode("/".join(_below(path, roots)))
         if count := sum(len(t.in_text(named)) for t in traces):
             report.hits.append(Hit(path, "the name, in its path", count))
-        if path.suffix.lower() in CLOSED:
-            report.closed.append((path, "what it holds is packed"))
-            continue
-        if not path.is_file():
-            report.closed.append((path, "it is not a file"))
-            continue
         try:
+            if why := _why_closed(path):
+                report.closed.append((path, why))
+                continue
             names, embeddings = _count(path, traces)
             report.size += path.stat().st_size
         except (OSError, EOFError, lzma.LZMAError) as e:
@@ -207,6 +210,21 @@ def search(files: Sequence[Path], traces: Sequence[Traces], roots: Sequence[Path
         if embeddings:
             report.hits.append(Hit(path, "an embedding", embeddings))
     return report
+
+
+def _why_closed(path: Path) -> str:
+    """Why a search of its bytes would say nothing; empty where it would."""
+    if path.is_dir():
+        return "the folder cannot be listed"
+    if path.exists() and not path.is_file():
+        return "it is not a file"
+    packed = path.suffix.lower() in CLOSED or _head(path).startswith(CLOSED_HEADS)
+    return "what it holds is packed" if packed else ""
+
+
+def _head(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(HEAD)
 
 
 def _below(path: Path, roots: Sequence[Path]) -> tuple[str, ...]:
@@ -231,7 +249,8 @@ def _count(path: Path, traces: Sequence[Traces]) -> tuple[int, int]:
 
 def _windows(path: Path) -> Iterator[tuple[bytes, int, int]]:
     """A file piece by piece, each with where in it the new part begins and ends."""
-    opener: Any = PACKED.get(path.suffix.lower(), open)
+    head = _head(path)
+    opener: Any = next((unpack for start, unpack in PACKED.items() if head.startswith(start)), open)
     opened: AbstractContextManager[IO[bytes]] = opener(path, "rb")
     with opened as file:
         window, low = file.read(STEP + OVERLAP), 0

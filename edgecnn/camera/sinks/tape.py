@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable
-from glob import escape
 from pathlib import Path
 from queue import Full, Queue
 
 from edgecnn.camera.pipeline import Result
 from edgecnn.camera.sinks.beside import Backlog
+from edgecnn.camera.sinks.drafts import hold, recover, told
 from edgecnn.camera.sources import Frame
 from edgecnn.camera.sources.tape import END, FRAME, SUFFIX, Record, first_line, has_frame, pack
 from edgecnn.errors import StorageError
-from edgecnn.storage import keep_free, storing, whole_file
+from edgecnn.storage import keep_free, whole_file
 
 QUEUE_BYTES = 32 << 20
 """Of frames that wait to be packed: 36 of 640×480, a second's worth; 5 of 1920×1080."""
 
 OWNER_ONLY = 0o600
 """A tape holds faces as they are."""
-
-YOUNG_S = 60.0
-"""A draft without a frame may be about to get one."""
 
 
 class TapeSink:
@@ -35,7 +31,7 @@ class TapeSink:
     Frames are packed in a thread of their own. No frame is left out: where packing is slower than
     recognition, :meth:`write` waits, and one line says so: docs/design.md has the reason. The tape
     has its name once it is whole; what a kill leaves gets one from the next recording
-    (:func:`recover`).
+    (:mod:`edgecnn.camera.sinks.drafts`).
 
     Args:
         path: ends in ``.tape``.
@@ -63,14 +59,14 @@ class TapeSink:
         if self.path.suffix.lower() != SUFFIX:
             raise StorageError(f"expected a tape's name to end in {SUFFIX}. Received: {path}")
         self._note = note or (lambda line: None)
-        for found in recover(self.path):
-            self._note(f"{found} is what a recording that was cut off has left")
+        for found in recover(self.path, has_frame):
+            self._note(told(found))
         self._whole = whole_file(path, mode=OWNER_ONLY)
         draft = self._whole.__enter__()
         try:
             # Unbuffered: after a kill, all that was written is there.
             self._file = open(draft, "wb", buffering=0)  # noqa: SIM115
-            fcntl.flock(self._file, fcntl.LOCK_EX)  # until the file is closed or the process ends
+            hold(self._file)
             self._frames = 0
             self._append(first_line(source, fps))
         except BaseException:
@@ -162,35 +158,3 @@ class TapeSink:
                 f"could not write {self.path} ({e.strerror}): the tape ends after "
                 f"{self._frames} frames; free some space"
             ) from e
-
-
-def recover(path: Path) -> list[Path]:
-    """Give a name to what recordings of ``path`` that were killed have left; remove empty ones.
-
-    A recording that still runs is let be. ``evening.tape`` has left ``evening-cut.tape``, then
-    ``evening-cut-2.tape`` and so on.
-
-    Raises:
-        StorageError: the folder cannot be written.
-    """
-    named = []
-    with storing(path):
-        for draft in sorted(path.parent.glob(f".{escape(path.stem)}-????????{path.suffix}")):
-            with open(draft, "rb") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                if has_frame(file):
-                    named.append(draft.rename(_free_name(path)))
-                elif time.time() - os.fstat(file.fileno()).st_mtime > YOUNG_S:
-                    draft.unlink()
-    return named
-
-
-def _free_name(path: Path) -> Path:
-    number, name = 1, path.with_stem(f"{path.stem}-cut")
-    while name.exists():
-        number += 1
-        name = path.with_stem(f"{path.stem}-cut-{number}")
-    return name

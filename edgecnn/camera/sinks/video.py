@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from edgecnn.camera.pipeline import Result
 from edgecnn.camera.sinks.beside import Backlog
+from edgecnn.camera.sinks.drafts import hold, recover, told
 from edgecnn.camera.sources.source import opencv
-from edgecnn.errors import StorageError
+from edgecnn.camera.sources.video import Video
+from edgecnn.errors import CameraError, StorageError
 from edgecnn.images import Preprocess
 from edgecnn.storage import keep_free, whole_file
 
@@ -18,18 +22,18 @@ FOURCCS = {".mp4": "mp4v", ".avi": "MJPG"}
 LONGEST_STILL_S = 5.0
 """A camera that was gone for an hour leaves a still of this length in the video."""
 
-CHECK_EVERY = 100
-"""Frames between two looks at the disk."""
-
 
 class VideoSink:
     """Writes a video that plays in real time: frames are repeated or left out as their times say.
 
-    The first frame gives the size; frames of another size are fitted into it.
+    The first frame gives the size; frames of another size are fitted into it. What a kill leaves
+    gets a name from the next recording, see :mod:`edgecnn.camera.sinks.drafts`; an ``.mp4`` cannot
+    be read without its end.
 
     Args:
         path: ends in ``.mp4`` or ``.avi``.
         fps: frames a second of the video.
+        note: takes a line that the user should read.
 
     Raises:
         StorageError: another suffix, the folder is not writable, no encoder, or the disk is full.
@@ -37,7 +41,7 @@ class VideoSink:
 
     backlog = Backlog(room=4, drops=True)
 
-    def __init__(self, path: str | Path, fps: float):
+    def __init__(self, path: str | Path, fps: float, note: Callable[[str], object] | None = None):
         self.path, self.fps = Path(path), fps
         self._fourcc = FOURCCS.get(self.path.suffix.lower(), "")
         if not self._fourcc:
@@ -47,8 +51,13 @@ class VideoSink:
         self._writer: Any = None
         self._written = 0
         self._skipped = 0
+        for found in recover(self.path, _has_frame):
+            if note:
+                note(told(found))
         self._file = whole_file(path)
         self._draft = self._file.__enter__()
+        self._held = open(self._draft, "rb")  # noqa: SIM115  # close() closes it
+        hold(self._held)
 
     def write(self, result: Result) -> None:
         """Append one annotated frame, as often as its time asks for."""
@@ -56,8 +65,6 @@ class VideoSink:
             height, width = result.frame.image_bgr.shape[:2]
             self._open((width, height))
             self._began_s = result.frame.time_s
-        if self._written % CHECK_EVERY == 0:
-            keep_free(self.path, "video")
         due = round((result.frame.time_s - self._began_s) * self.fps) + 1
         late = due - self._written - self._skipped
         longest = max(1, round(LONGEST_STILL_S * self.fps))
@@ -66,6 +73,7 @@ class VideoSink:
             return
         picture = self._fit(result.annotated_bgr)
         for _ in range(min(late, longest)):
+            keep_free(self.path, "video")
             self._writer.write(picture)
             self._written += 1
 
@@ -97,9 +105,19 @@ class VideoSink:
                 f"could not write {self.path}: {there} of {self._written} frames arrived, "
                 "probably the disk is full; nothing was left behind: free some space"
             )
-        self._file.__exit__(type(error) if error else None, error, None)
+        try:
+            self._file.__exit__(type(error) if error else None, error, None)
+        finally:
+            self._held.close()
         if error and self._written:
             raise error
+
+
+def _has_frame(file: Any) -> bool:
+    with suppress(CameraError):
+        Video(file.name).close()
+        return True
+    return False
 
 
 def _frames(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +16,7 @@ from edgecnn.camera.sources.stream import Stream
 from edgecnn.camera.sources.tape import Tape
 from edgecnn.camera.sources.v4l2 import V4L2
 from edgecnn.camera.sources.video import Video
-from edgecnn.errors import CameraError
+from edgecnn.errors import CameraError, EdgeCNNError
 
 __all__ = ["SOURCES", "Change", "Frame", "Mode", "Newest", "Source", "masked", "open_source"]
 
@@ -50,21 +51,32 @@ def open_source(
             stopped, or is back; a tape was cut off.
 
     Raises:
-        CameraError: there is no such source, it cannot be opened, or ``mode`` asks what its kind
-            has no choice in.
+        CameraError: there is no such source, it cannot be opened or read, or ``mode`` asks what its
+            kind has no choice in.
         MissingExtra: see :class:`CSI`.
     """
-    for name, kind in SOURCES.items():
-        if kind.accepts(text):
-            asked = mode.asked() if mode else {}
-            _refuse(text, name, asked.keys() - set(kind.settable))
-            open_: Callable[[], Source] = partial(kind, text, **asked)
-            if kind.live:
-                return Newest(open_, stop, note=note)
-            source = open_()
-            if note and source.remark:
-                note(source.remark)
-            return source
+    try:
+        for name, kind in SOURCES.items():
+            if kind.accepts(text):
+                asked = mode.asked() if mode else {}
+                _refuse(text, name, asked.keys() - set(kind.settable))
+                open_: Callable[[], Source] = partial(kind, text, **asked)
+                if kind.live:
+                    return Newest(open_, stop, note=note)
+                source = open_()
+                if note and source.remark:
+                    note(source.remark)
+                return source
+        os.stat(text)  # is there nothing, or may it not be looked at?
+    except EdgeCNNError:
+        raise
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # said below
+    except OSError as e:  # a recording is its owner's alone, a folder may be, too
+        raise CameraError(
+            f"cannot read {masked(text)} ({e.strerror or e}): do this as the user that it belongs "
+            "to, or change its permissions"
+        ) from e
     raise CameraError(
         "expected a camera number, /dev/videoN, csi, a video file, a tape, a folder of pictures "
         f"or an rtsp:// or http:// address. Received: {masked(text)!r}, and no such file exists: "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 from edgecnn.camera.sources.source import Frame, Source
 from edgecnn.errors import CameraError
+from edgecnn.faces.track import LONGEST_S
 from edgecnn.images import read_image
 
 SUFFIXES = (
@@ -15,9 +17,9 @@ SUFFIXES = (
 )
 """Of the picture formats that OpenCV reads (documentation of ``cv::imread``)."""
 
-FPS = 0.5
-"""Two seconds a picture: photos of a folder seldom follow closely, and a track (which outlives its
-face by one second) must not carry a name from one photo to the next."""
+FPS = 1 / (LONGEST_S + 1)
+"""Photos of a folder seldom follow closely: they are so far apart that each face is a new track,
+and whoever is on one photo does not go on as who was there on the one before."""
 
 
 class Folder(Source):
@@ -47,7 +49,7 @@ class Folder(Source):
     def accepts(text: str) -> bool:
         """A folder, or a file with the suffix of a picture."""
         path = Path(text)
-        return path.is_dir() or (path.is_file() and _is_picture(path))
+        return os.path.isdir(text) or _is_picture(path)
 
     def read(self) -> Frame | None:
         """The next picture.
@@ -68,7 +70,7 @@ class Folder(Source):
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
+    return path.suffix.lower() in SUFFIXES and path.name[0] != "." and os.path.isfile(path)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

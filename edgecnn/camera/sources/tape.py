@@ -112,7 +112,7 @@ class Tape(Source):
     @staticmethod
     def accepts(text: str) -> bool:
         """A file ending in ``.tape``."""
-        return Path(text).suffix.lower() == SUFFIX and Path(text).is_file()
+        return Path(text).suffix.lower() == SUFFIX and os.path.isfile(text)
 
     def read(self) -> Frame | None:
         """The next frame as it was recorded.

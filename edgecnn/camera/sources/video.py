@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from edgecnn.camera.sources.source import Frame, Source, grab, opencv
 from edgecnn.errors import CameraError
@@ -30,7 +30,8 @@ class Video(Source):
         self._first = grab(self._capture, text) if self._capture.isOpened() else None
         if self._first is None:
             self._capture.release()
-            size = Path(text).stat().st_size
+            with open(text, "rb") as file:  # else it is another fault
+                size = file.seek(0, os.SEEK_END)
             raise CameraError(
                 f"expected a video. {text} is none that can be read ({size} bytes): it is cut "
                 "off, or of another format; convert it to .mp4 or record it again"
@@ -41,7 +42,7 @@ class Video(Source):
     @staticmethod
     def accepts(text: str) -> bool:
         """Any file that exists."""
-        return Path(text).is_file()
+        return os.path.isfile(text)
 
     def read(self) -> Frame | None:
         """The next frame; its time follows from the file's frame rate."""
