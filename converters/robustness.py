@@ -89,7 +89,7 @@ def pictures(
         run = Run(path)
         if Path(run.facts["settings"]["data"]) == data.resolve():
             # What it skipped is no picture, or stands in two classes.
-            known |= {*run.split["train"], *run.split["validation"], *run.split["skipped"]}
+            known |= {*run.split["train"], *run.split["validation"], *run.split.get("skipped", ())}
     names = [name for name in list_photos(data) if name not in known]
     if not names:
         raise DataError(

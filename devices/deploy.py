@@ -134,7 +134,7 @@ class Deploy:
         if known["current"] is None and not untouched:
             examine(board)
         keep = ("--keep", str(self.plan.keep))
-        if not fits(size_of(release, known["missing"]), known["free_mb"]):
+        if known["missing"] and not fits(size_of(release, known["missing"]), known["free_mb"]):
             board.ask("prune", *keep, stdin=release.text)
             known = board.ask("missing", stdin=release.text)
         sent = send(board, release, known["missing"], known["free_mb"])
@@ -201,11 +201,14 @@ def preview(board: Board, release: Release) -> Outcome:
     facts = {"release": release.id, "sent_bytes": size, "files": sorted(p.name for p in missing)}
     if known["current"] == release.id:
         return Outcome("plan", f"release {release.id} is there already: nothing to do", facts)
-    check_space(size, known["free_mb"])
+    if known["current"] is None:  # else older releases may make room
+        check_space(size, known["free_mb"])
     told = (
         f"would send {len(missing)} files, {size / 1e6:.1f} MB, then stage release {release.id} "
         f"and switch to it from {known['current'] or 'none'}"
     )
+    if not fits(size, known["free_mb"]):
+        told += f"; {known['free_mb']} MB are free, so older releases would go first"
     return Outcome("plan", told, facts)
 
 

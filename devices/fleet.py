@@ -334,14 +334,16 @@ def _opens(key: Path) -> bool:
     """Whether a private key can be read; one with a passphrase an ssh-agent has open, maybe.
 
     Raises:
-        DeployError: it is none, or has a passphrase and there is no agent.
+        DeployError: it may not be read, is none, or has a passphrase and there is no agent.
     """
     from pyinfra.api.exceptions import PyinfraError
     from pyinfra.connectors.ssh_util import load_key_with_certificate
 
     try:
         load_key_with_certificate(str(key), allow_prompt=False)
-    except PyinfraError as e:
+    except OSError as e:
+        raise DeployError(f"{key} cannot be read ({e.strerror}): change its permissions") from e
+    except (PyinfraError, ValueError) as e:
         if "encrypted" not in str(e):
             raise DeployError(f"{key} is no private key: name another by --identity") from e
         if not os.environ.get("SSH_AUTH_SOCK"):

@@ -277,7 +277,6 @@ def test_a_key_that_is_none_or_has_a_passphrase(
     shutil.copy(fleet.key, locked)
     change = ["ssh-keygen", "-q", "-p", "-P", "", "-N", "a passphrase", "-f"]
     subprocess.run([*change, locked], check=True)
-    odd.write_text("no key\n")
     inventory = fleet.inventory()
     plain = inventory.read_text("utf-8")
 
@@ -288,8 +287,10 @@ def test_a_key_that_is_none_or_has_a_passphrase(
         assert process.returncode == 2 and "Traceback" not in err, err
         return dict(json.loads(out))
 
-    told_of = told(odd)
-    assert told_of["porch"]["told"] == f"{odd} is no private key: name another by --identity"
+    for content in (b"no key\n", b"\xe4\x00"):
+        odd.write_bytes(content)
+        told_of = told(odd)
+        assert told_of["porch"]["told"] == f"{odd} is no private key: name another by --identity"
     told_of = told(locked)
     assert "has a passphrase: ssh-add it first" in told_of["porch"]["told"]
     assert {answer["state"] for answer in told_of.values()} == {"failed"}

@@ -191,7 +191,12 @@ def test_room_is_made_for_a_release_and_not_of_its_own_files(board: BoardDouble)
     assert sorted(board.ask("prune", "--keep", "1", stdin=text)["pruned"]) == sorted(ids[:2])
     names = {p.name for p in (board.opt / "store").iterdir()}
     assert digest(b"b") not in names and {digest(b"c"), digest(b"d")} < names
-    assert board.runs() == ids[2] and board.stage(text)["staged"] is True
+    (board.opt / "store" / ".part-1").touch()  # of another deploy
+    new = board.stage(text)
+    assert board.runs() == ids[2] and new["staged"] is True
+    assert board.ask("prune", "--keep", "1", stdin=text)["pruned"] == []
+    assert new["id"] in board.ask("status")["releases"]
+    assert (board.opt / "store" / ".part-1").exists()
 
 
 @pytest.mark.parametrize(

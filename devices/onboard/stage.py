@@ -128,7 +128,6 @@ def _needed_mb(place: Place, wanted: Release, like: Path | None) -> int:
 def _check_space(place: Place, wanted: Release, like: Path | None) -> None:
     need, free = _needed_mb(place, wanted, like), disk.free_mb(place)
     if free < need:
-        sweep(place)
         raise Refused(
             f"expected {need} MB free for the release under {place.opt}. The disk has {free} MB: "
             "sudo apt-get clean, deploy with a smaller --keep, or use a larger card"
@@ -250,10 +249,12 @@ def _name(place: Place, wanted: Release, part: Path) -> None:
 def prune(place: Place, keep: int, wanted: Release | None = None) -> list[str]:
     """Remove all but the newest ``keep`` releases and those that links lead to; their ids.
 
-    Files of the store go that neither a release nor ``wanted``, which is to be made, names.
+    Files of the store go that neither a release nor ``wanted``, which is to be made or was just
+    made, names.
     """
     names = release.ids(place)
     linked = {led_to(link) for link in (place.current, place.good, place.shadow)}
+    linked |= {wanted.id} if wanted else set()
     recent = {*history(place)[-keep:]}
     recent |= set([n for n in reversed(names) if n not in recent][: max(0, keep - len(recent))])
     gone = [n for n in names if n not in recent | linked]
@@ -266,11 +267,12 @@ def prune(place: Place, keep: int, wanted: Release | None = None) -> list[str]:
 
 
 def sweep(place: Place, wanted: Release | None = None) -> None:
-    """Remove files of the store that neither a release nor ``wanted`` names."""
+    """Remove files of the store that neither a release nor ``wanted`` names, and none that is
+    still received: its name begins with a dot."""
     named = {h for n in release.ids(place) if (r := release.load(place, n)) for h in r.hashes}
     if wanted is not None:
         named |= wanted.hashes
     for path in place.store.glob("*") if place.store.is_dir() else []:
-        if path.name not in named:
+        if path.name not in named and path.name[0] != ".":
             with contextlib.suppress(OSError):
                 path.unlink()
