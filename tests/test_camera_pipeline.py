@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from camera_tools import face, picture
 
+from edgecnn.camera import pipeline
 from edgecnn.camera.pipeline import Result, Stats, load, run
 from edgecnn.camera.shadow import Wanted, plan
 from edgecnn.camera.sources import Frame, Source
@@ -190,6 +191,26 @@ def test_who_is_enrolled_first_while_the_camera_runs_is_known_from_the_next_fram
         assert names(0.2) == ["Ann"]
         gallery.rename("Ann", "Anna")
     assert names(0.3) == ["Anna"]
+
+
+def test_a_gallery_that_cannot_be_opened_yet_ends_no_camera(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is being copied: half a file, and then the whole."""
+    bundle, said = face_doubles.bundle(tmp_path / "bundle", monkeypatch), list[str]()
+    made = tmp_path / "made.sqlite"
+    with Gallery(made, fingerprint(bundle), create=True) as gallery:
+        gallery.add("Ann", face_doubles.embed_photo(face_doubles.face(face_doubles.ANN)))
+    monkeypatch.setattr(pipeline, "RETRY_S", 0.05)
+    recogniser, ann = load(bundle, note=said.append), face_doubles.portrait(face_doubles.ANN)
+    content = made.read_bytes()
+    bundle.gallery.write_bytes(content[: len(content) // 2])
+    for k in range(3):
+        assert [face.name for face in recogniser(ann, k / 10)] == [None]  # type: ignore[union-attr]
+        time.sleep(0.06)
+    assert len(said) == 1 and said[0].startswith("nobody is known yet: ")
+    bundle.gallery.write_bytes(content)
+    assert [face.name for face in recogniser(ann, 0.3)] == ["Ann"]  # type: ignore[union-attr]
 
 
 def test_a_gallery_that_is_named_must_be_there_but_for_a_shadow_that_shares_it(

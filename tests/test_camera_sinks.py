@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ import pytest
 from camera_tools import face
 
 from edgecnn.camera.pipeline import Result
+from edgecnn.camera.sinks import drafts
 from edgecnn.camera.sinks import video as video_module
 from edgecnn.camera.sinks.events import EventSink
 from edgecnn.camera.sinks.video import VideoSink
@@ -207,8 +209,7 @@ for i in range(40):
 os.kill(os.getpid(), signal.SIGKILL)
 """
     subprocess.run([sys.executable, "-c", code], timeout=60)
-    (draft,) = tmp_path.iterdir()
-    assert draft.name[:3] == ".a-" and draft.suffix == suffix
+    (draft,) = tmp_path.glob(f".a-????????{suffix}")
     os.utime(draft, (0, 0))
     said = list[str]()
     running = VideoSink(tmp_path / f"a{suffix}", 10, said.append)
@@ -218,11 +219,39 @@ os.kill(os.getpid(), signal.SIGKILL)
 
     # What is being recorded is nobody else's.
     running.write(result())
-    (hidden,) = tmp_path.glob(".a-*")
+    (hidden,) = tmp_path.glob(f".a-*{suffix}")
     os.utime(hidden, (0, 0))
     VideoSink(tmp_path / f"a{suffix}", 10).close()
     running.close()
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*left, f"a{suffix}"])
+
+
+def test_a_drive_without_locks_is_recorded_to_and_cleared_of_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    monkeypatch.setattr(drafts.fcntl, "flock", refused)
+    left = tmp_path / ".a-12345678.avi"
+    left.touch()
+    os.utime(left, (0, 0))
+    sink = VideoSink(tmp_path / "a.avi", 10)
+    sink.write(result())
+    sink.close()
+    assert sorted(p.name for p in tmp_path.iterdir()) == [left.name, "a.avi"]
+
+
+def test_another_users_recording_is_let_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(drafts, "_is_held", refused)
+    (tmp_path / ".a-12345678.avi").touch()
+    sink = VideoSink(tmp_path / "a.avi", 10)
+    sink.write(result())
+    sink.close()
+    assert (tmp_path / "a.avi").exists()
 
 
 def test_events_are_appended_one_line_a_face(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_a_camera_takes_the_key(edgecnn, bundle, photo, key, tmp_path, monkeypat
     edgecnn("people", "encrypt", bundle.path, "--key-file", key)
     clip, seen = make_video(tmp_path / "clip.mp4", 3), []
 
-    def load(checked, gallery, threads, strangers, missed, key):
+    def load(checked, gallery, threads, strangers, missed, key, note):
         with Gallery(gallery or checked.gallery, key=key) as people:
             seen.extend(p.name for p in people.people())
         return lambda image_bgr, time_s: [camera_tools.face("Ann")]

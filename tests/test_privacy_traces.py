@@ -110,6 +110,17 @@ def test_a_packed_file_is_told_by_its_bytes_and_not_by_its_name(tmp_path, end, h
     assert hits(path, Traces.of("Ann")) == {"the name": 3}
 
 
+def test_what_is_packed_and_damaged_is_said_and_what_only_looks_so_is_searched(tmp_path):
+    packed = gzip.compress(b"Ann " * 1000)
+    damaged = tmp_path / "a.bin"
+    damaged.write_bytes(packed[:10] + bytes([255]) * 20)
+    report = search(files_of([damaged]), [Traces.of("Ann")])
+    assert [path for path, _ in report.closed] == [damaged]
+    for name, start in (("b.dat", b"\x1f\x8b "), ("c.txt", b"BZh ")):
+        (tmp_path / name).write_bytes(start + b"Ann was here")
+        assert hits(tmp_path / name, Traces.of("Ann")) == {"the name": 1}
+
+
 @pytest.mark.parametrize("name", ["people.xlsx", "people.ods", "people.pptx", "people"])
 def test_what_is_a_zip_inside_is_said_to_be_closed_whatever_its_name(tmp_path, name):
     with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:

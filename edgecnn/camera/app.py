@@ -139,7 +139,7 @@ def watch(
         )
     planned = plan(checked, gallery, shadow, key) if shadow else None
     accelerator.choose(checked, run_on, note)
-    recogniser = load(checked, gallery, threads, strangers, missed, key)
+    recogniser = load(checked, gallery, threads, strangers, missed, key, note)
     nobody = checked.manifest.task == "faces" and gallery is None and not checked.gallery.exists()
     if nobody:
         note(f"nobody is enrolled in {checked.path}, so everybody is unknown: edgecnn enroll")

@@ -8,6 +8,7 @@ the one copy is the annotated picture, drawn by the first sink that shows it.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import weakref
@@ -17,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from edgecnn.bundle import Bundle
 from edgecnn.camera import overlay
@@ -26,12 +27,15 @@ from edgecnn.camera.sinks.beside import AllBeside
 from edgecnn.camera.sources.source import Frame, Source
 from edgecnn.camera.stages import Stages
 from edgecnn.camera.veil import Veil
-from edgecnn.errors import DataError
+from edgecnn.errors import DataError, GalleryError
 from edgecnn.events.schema import Label
 from edgecnn.faces.types import Recognition
 from edgecnn.faces.vault import Key
 from edgecnn.images import Image
 from edgecnn.runtime.timing import Summary, summarise
+
+if TYPE_CHECKING:
+    from edgecnn.faces.gallery import Gallery as People
 
 Recogniser = Callable[[Image, float], Sequence[Recognition] | Label]
 """A frame ``(H, W, 3)`` uint8 BGR and its time in seconds in; faces, or one label, out."""
@@ -233,6 +237,7 @@ def load(
     strangers: float | None = None,
     missed: float | None = None,
     key: Key | None = None,
+    note: Callable[[str], object] = lambda line: None,
     awaited: bool = False,
 ) -> Recogniser:
     """What a bundle recognises with.
@@ -244,6 +249,7 @@ def load(
         missed: the share of enrolled people's visits that may end as unknown; None for the usual
             one, see :class:`edgecnn.faces.decide.Rates`.
         key: of an encrypted gallery.
+        note: takes a line where a gallery that comes later cannot be opened.
         awaited: another gallery than the bundle's own need not be there yet, either.
 
     Raises:
@@ -277,7 +283,33 @@ def load(
             return None
         return held.enter_context(Gallery(place, embedder, key=key))
 
-    recogniser = FaceRecogniser(bundle, find(), threads, rates, find)
+    recogniser = FaceRecogniser(bundle, find(), threads, rates, _patient(find, note))
     # It reads the gallery from frame to frame, and nobody else holds it: they end together.
     weakref.finalize(recogniser, held.close)
     return recogniser
+
+
+RETRY_S = 1.0
+"""Between two tries at a gallery that could not be opened: it is being copied, say."""
+
+
+def _patient(
+    find: Callable[[], People | None], note: Callable[[str], object]
+) -> Callable[[], People | None]:
+    """``find`` for a camera that runs, which no gallery ends: what is wrong is said once."""
+    said, due_s = "", -math.inf
+
+    def found() -> People | None:
+        nonlocal said, due_s
+        if time.monotonic() < due_s:
+            return None
+        try:
+            return find()
+        except (GalleryError, OSError) as e:
+            due_s = time.monotonic() + RETRY_S
+            if str(e) != said:
+                said = str(e)
+                note(f"nobody is known yet: {said}")
+            return None
+
+    return found

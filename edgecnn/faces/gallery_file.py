@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -66,7 +67,9 @@ class GalleryFile:
     def open(self) -> None:
         """Open the file, or open it anew after :meth:`close`."""
         try:
-            there = self.path.is_file()
+            there = stat.S_ISREG(os.stat(self.path).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            there = False
         except OSError as e:  # its folder may not be entered
             raise self._refused(self.path.parent, str(e.strerror)) from e
         if not there:

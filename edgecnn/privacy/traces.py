@@ -16,6 +16,7 @@ import lzma
 import os
 import re
 import unicodedata
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -28,7 +29,11 @@ from edgecnn.errors import DataError
 from edgecnn.faces.names import composed, folded
 from edgecnn.images import Floats
 
-PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+PACKED = {
+    b"\x1f\x8b\x08": gzip.open,
+    **{b"BZh%d" % size: bz2.open for size in range(1, 10)},
+    b"\xfd7zXZ\0": lzma.open,
+}
 """What a file begins with to what unpacks it: .gz, .tgz and .svgz are one thing."""
 
 CLOSED = {".zip", ".7z", ".rar", ".zst", ".npz", ".docx", ".odt", ".pdf"}
@@ -201,7 +206,7 @@ def search(files: Sequence[Path], traces: Sequence[Traces], roots: Sequence[Path
                 continue
             names, embeddings = _count(path, traces)
             report.size += path.stat().st_size
-        except (OSError, EOFError, lzma.LZMAError) as e:
+        except (OSError, EOFError, lzma.LZMAError, zlib.error) as e:
             report.closed.append((path, getattr(e, "strerror", None) or str(e)))
             continue
         report.files += 1

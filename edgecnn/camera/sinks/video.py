@@ -9,12 +9,12 @@ from typing import Any
 
 from edgecnn.camera.pipeline import Result
 from edgecnn.camera.sinks.beside import Backlog
-from edgecnn.camera.sinks.drafts import hold, recover, told
+from edgecnn.camera.sinks.drafts import beside, recover, told
 from edgecnn.camera.sources.source import opencv
 from edgecnn.camera.sources.video import Video
 from edgecnn.errors import CameraError, StorageError
 from edgecnn.images import Preprocess
-from edgecnn.storage import keep_free, whole_file
+from edgecnn.storage import keep_free, storing, whole_file
 
 FOURCCS = {".mp4": "mp4v", ".avi": "MJPG"}
 """Codecs that every OpenCV wheel can write, by the suffix of the file."""
@@ -56,8 +56,9 @@ class VideoSink:
                 note(told(found))
         self._file = whole_file(path)
         self._draft = self._file.__enter__()
-        self._held = open(self._draft, "rb")  # noqa: SIM115  # close() closes it
-        hold(self._held)
+        self._held = beside(self._draft)
+        with storing(self.path):
+            self._held.__enter__()
 
     def write(self, result: Result) -> None:
         """Append one annotated frame, as often as its time asks for."""
@@ -108,7 +109,7 @@ class VideoSink:
         try:
             self._file.__exit__(type(error) if error else None, error, None)
         finally:
-            self._held.close()
+            self._held.__exit__(None, None, None)
         if error and self._written:
             raise error
 
