@@ -138,7 +138,9 @@ class LoopbackFleet:
     def add(self, name: str, known: bool = True) -> LoopbackBoard:
         folder = self.folder / name
         folder.mkdir()
-        board = LoopbackBoard(name, free_port(), folder)
+        taken = {board.port for board in self.boards}  # of which some do not listen yet
+        port = next(port for port in iter(free_port, None) if port not in taken)
+        board = LoopbackBoard(name, port, folder)
         keygen(folder / "host_key")
         (folder / "sshd_config").write_text(CONFIG.format(port=board.port), "utf-8")
         shutil.copy(self.key.with_suffix(".pub"), folder / "authorized_keys")

@@ -11,6 +11,7 @@ from camera_tools import make_folder, number_of, picture, until
 
 from edgecnn.camera.sources import Frame, Source, open_source
 from edgecnn.camera.sources.ahead import ROOM, Ahead
+from edgecnn.camera.sources.folder import FPS
 from edgecnn.errors import DataError
 
 
@@ -44,7 +45,7 @@ def test_every_frame_comes_once_and_in_order(tmp_path: Path) -> None:
             frames.append(frame)
         assert source.read() is None
     assert [f.index for f in frames] == [number_of(f.image_bgr) for f in frames] == [*range(8)]
-    assert (source.live, source.fps) == (False, 0.5)
+    assert (source.live, source.fps) == (False, FPS)
 
 
 def test_no_more_is_read_than_there_is_room_for() -> None:

@@ -274,14 +274,14 @@ def load(
     from edgecnn.faces.recognise import Recogniser as FaceRecogniser
 
     rates = Rates.for_bundle(bundle, strangers, missed)
-    place, embedder = gallery or bundle.gallery, fingerprint(bundle)
+    place = gallery or bundle.gallery
     awaited = awaited or gallery is None
     held = ExitStack()
 
     def find() -> Gallery | None:
         if awaited and not (place.exists() and place.stat().st_size):  # empty: it is being made
             return None
-        return held.enter_context(Gallery(place, embedder, key=key))
+        return held.enter_context(Gallery(place, fingerprint(bundle), key=key))
 
     recogniser = FaceRecogniser(bundle, find(), threads, rates, _patient(find, note))
     # It reads the gallery from frame to frame, and nobody else holds it: they end together.
