@@ -133,14 +133,13 @@ class Deploy:
             return Outcome("unchanged", f"release {release.id}", {"release": release.id})
         if known["current"] is None and not untouched:
             examine(board)
-        keep = ("--keep", str(self.plan.keep))
         if known["missing"] and not fits(size_of(release, known["missing"]), known["free_mb"]):
-            board.ask("prune", *keep, stdin=release.text)
+            board.ask("prune", *self._keep, stdin=release.text)
             known = board.ask("missing", stdin=release.text)
         sent = send(board, release, known["missing"], known["free_mb"])
         if not known["staged"]:
             self.tell(board.host.name, f"{sent / 1e6:.1f} MB sent, staging")
-            board.ask("stage", *keep, stdin=release.text, timeout_s=STAGE_S)
+            board.ask("stage", *self._keep, stdin=release.text, timeout_s=STAGE_S)
         self.tell(board.host.name, "staged, starting")
         self._start(board, release)
         took = time.monotonic() - begun
@@ -149,14 +148,17 @@ class Deploy:
         facts = {"release": release.id, "sent_bytes": sent, "seconds": round(took, 1)}
         return Outcome("done", told, facts)
 
+    @property
+    def _keep(self) -> tuple[str, str]:
+        return "--keep", str(self.plan.keep)
+
     def _start(self, board: Board, release: Release) -> None:
-        keep = ("--keep", str(self.plan.keep))
         if self.plan.shadow:
-            board.ask("shadow", release.id, *keep, timeout_s=SLACK_S)
+            board.ask("shadow", release.id, *self._keep, timeout_s=SLACK_S)
             return
         if send_people(board, self.plan.bundle):
             self.tell(board.host.name, "the people enrolled in the bundle are there now")
-        options = ("--health-s", f"{self.plan.health_s:g}", *keep)
+        options = ("--health-s", f"{self.plan.health_s:g}", *self._keep)
         board.ask("activate", release.id, *options, timeout_s=2 * self.plan.health_s + SLACK_S)
 
     def release(self, board: Board) -> Release:

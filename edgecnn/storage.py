@@ -158,9 +158,13 @@ def refuse_taken(path: str | Path, replace: bool, mark: str) -> None:
     if not path.exists():
         return
     if not replace:
-        raise StorageError(f"{path} exists already: choose another --out, or remove it")
+        raise _taken(path)
     if is_filled(path) and not any(path.glob(mark)):
         raise StorageError(f"{path} has no {mark}, so it is kept: choose another --out")
+
+
+def _taken(path: Path) -> StorageError:
+    return StorageError(f"{path} exists already: choose another --out, or remove it")
 
 
 @contextmanager
@@ -175,7 +179,7 @@ def whole_folder(path: str | Path, *, replace: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     if path.exists() and not replace:
-        raise StorageError(f"{path} exists already: choose another --out, or remove it")
+        raise _taken(path)
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))

@@ -102,7 +102,7 @@ def stage(place: Place, text: str, keep: int = 3) -> dict[str, Any]:
         if disk.free_mb(place) < _needed_mb(place, wanted, like):
             prune(place, keep, wanted)
             like = twin(place, wanted)
-        _check_space(place, wanted, like)
+            _check_space(place, _needed_mb(place, wanted, like))
         part = place.releases / f".{wanted.id}.part"
         try:
             _make(place, wanted, part, like)
@@ -125,8 +125,8 @@ def _needed_mb(place: Place, wanted: Release, like: Path | None) -> int:
     return need
 
 
-def _check_space(place: Place, wanted: Release, like: Path | None) -> None:
-    need, free = _needed_mb(place, wanted, like), disk.free_mb(place)
+def _check_space(place: Place, need: int) -> None:
+    free = disk.free_mb(place)
     if free < need:
         raise Refused(
             f"expected {need} MB free for the release under {place.opt}. The disk has {free} MB: "
@@ -262,11 +262,11 @@ def prune(place: Place, keep: int, wanted: Release | None = None) -> list[str]:
         part = place.releases / f".{name}.old.part"
         os.rename(place.releases / name, part)
         shutil.rmtree(part, ignore_errors=True)
-    sweep(place, wanted)
+    _sweep(place, wanted)
     return gone
 
 
-def sweep(place: Place, wanted: Release | None = None) -> None:
+def _sweep(place: Place, wanted: Release | None) -> None:
     """Remove files of the store that neither a release nor ``wanted`` names, and none that is
     still received: its name begins with a dot."""
     named = {h for n in release.ids(place) if (r := release.load(place, n)) for h in r.hashes}

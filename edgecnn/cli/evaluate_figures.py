@@ -14,8 +14,6 @@ Figures = dict[str, float]
 CLEAR_PX = 24.0
 """Side of a face in the photo's pixels from which one can tell who it is, if barely."""
 
-LOWEST_SCORE = 0.05
-"""Candidates below are not looked at; so many false boxes as there are above nobody asks for."""
 FALSE_BOXES = (2, 5)
 """In 100 pictures, at which the recall is told too, whatever the bundle's threshold is."""
 
@@ -56,7 +54,7 @@ def scenes(
     """
     from edgecnn.data.scenes import read_scenes, split_scenes
     from edgecnn.faces.detect import Detector
-    from edgecnn.faces.recall import find, hits
+    from edgecnn.faces.recall import LOWEST_SCORE, find, hits
 
     detector = Detector.of(bundle, threads)
     all_scenes = read_scenes(folder)

@@ -16,6 +16,9 @@ from edgecnn.images import Floats, Image
 HIT_IOU = 0.5
 """A box finds a face where their intersection over union is at least this (PASCAL VOC)."""
 
+LOWEST_SCORE = 0.05
+"""Candidates below are not even measured; nobody wants the false boxes that are above it."""
+
 
 @dataclass(frozen=True)
 class Hits:

@@ -16,7 +16,7 @@ from edgecnn.data.scenes import Scenes, read_scenes, split_scenes
 from edgecnn.errors import DataError, needs
 from edgecnn.faces.boxes import nms
 from edgecnn.faces.detect import Faces, decode
-from edgecnn.faces.recall import Hits, hits
+from edgecnn.faces.recall import LOWEST_SCORE, Hits, hits
 from edgecnn.images import Floats, Image, Preprocess, largest, read_image, to_network
 from edgecnn.networks import resized
 from edgecnn.networks.detector import detector
@@ -61,9 +61,8 @@ threshold is chosen on the validation photos."""
 SMALL = 0.6
 """A convolution learns small and middling faces as well on a small picture, in a third of the time;
 only the large ones need the full size."""
-LOWEST_SCORE, LOWEST_THRESHOLD = 0.05, 0.3
-"""Candidates below the first are not even measured. A threshold below the second is not chosen: few
-validation photos can be clean by luck."""
+LOWEST_THRESHOLD = 0.3
+"""A threshold below is not chosen: few validation photos can be clean by luck."""
 NMS_IOU = (0.3, 0.4, 0.5)
 RATES = (0.02, 0.05, 0.1, 0.2)
 """False boxes a picture; the mean recall at all of them less the landmark error says which epoch
