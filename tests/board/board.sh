@@ -96,7 +96,11 @@ furnish() {
   install -m 600 -o 1000 -g 1000 id.pub root/home/pi/.ssh/authorized_keys
   echo board >root/etc/hostname
   echo '127.0.0.1 localhost board' >root/etc/hosts
-  ln -s /dev/null root/etc/systemd/system/e2scrub_reap.service # for LVM alone
+  # What Debian does at hours of its own would be taken for what a deploy left; e2scrub is for LVM.
+  for unit in e2scrub_reap.service e2scrub_all.timer fstrim.timer \
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer; do
+    ln -s /dev/null root/etc/systemd/system/$unit
+  done
 }
 
 build() {
@@ -124,9 +128,11 @@ alone() {
 
 up() {
   alone
-  build
   check qemu-system-aarch64:qemu-system-arm ssh:openssh-client
-  [ -e run.img ] || cp --sparse=always disk.img run.img
+  [ -e run.img ] || {
+    build
+    cp --sparse=always disk.img run.img
+  }
   setsid nohup qemu-system-aarch64 -M virt -cpu "${CPU:-cortex-a72}" -accel tcg,thread=multi -smp 2 \
     -m 2048 -display none -monitor none -serial "file:$dir/serial.log" \
     -kernel vmlinuz -initrd initrd -append 'console=ttyAMA0 quiet net.ifnames=0 panic=10' \
