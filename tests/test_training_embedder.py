@@ -15,7 +15,7 @@ import pytest
 from edgecnn.data import aligned
 from edgecnn.data.augment_faces import augment_face
 from edgecnn.errors import DataError
-from edgecnn.images import Preprocess
+from edgecnn.images import Preprocess, to_network
 from edgecnn.training.run import Run
 
 SMALL = {
@@ -246,6 +246,46 @@ def test_distillation_goes_on_after_an_interruption(people: Path, tmp_path: Path
         assert float(mine["loss"]) == pytest.approx(float(theirs["loss"]), rel=0.02)
     assert (run.path / "report.html").exists()
     assert not (run.path / "checkpoint.npz").exists()
+
+
+@pytest.mark.slow
+def test_hints_bring_the_stages_nearer_to_the_teachers(people: Path, tmp_path: Path) -> None:
+    import keras
+
+    from edgecnn.training import embedder
+    from edgecnn.training.teacher import Teacher
+
+    file = teacher_file(tmp_path / "teacher.onnx")
+    teacher = Teacher(file, [(8, 8, 8), (4, 4, 8)], threads=1)
+    settings = {"teacher": str(file), "stage_epochs": 0, "epochs": 6, "epoch_faces": 400,
+                "learning_rate": 1e-2, "hint_faces": 8,
+                "network": {**SMALL["network"], "dimension": 128}}  # fmt: skip
+    errors = []
+    for weight in (0.0, 1.0):
+        run = trained(people, tmp_path / f"run{weight}", hint_weight=weight, **settings)
+        student = run.load_model()
+        ends = keras.Model(student.input, [student.get_layer(f"stage{i}").output for i in (1, 2)])
+        pixels, _ = embedder.samples(run, "test", 32, seed=0)
+        _, features = teacher(pixels, stages=True)
+        said = ends.predict(to_network(pixels), verbose=0)
+        errors.append([float(((a - b) ** 2).mean()) for a, b in zip(said, features, strict=True)])
+    without, hinted = np.array(errors)
+    assert (hinted < 0.8 * without).all()
+
+
+def test_only_some_faces_of_a_batch_are_hinted_at(tmp_path: Path) -> None:
+    from edgecnn.training import embedder
+    from edgecnn.training.teacher import Teacher
+
+    teacher = Teacher(teacher_file(tmp_path / "t.onnx"), [(8, 8, 8), (4, 4, 8)], threads=1)
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3)).astype(np.uint8)
+    features, count = embedder._hints(teacher, pixels, 2)
+    assert [x.shape for x in features] == [(6, 8, 8, 8), (6, 4, 4, 8)]
+    assert np.array_equal(count, [3, 3, 0, 0, 0, 0])
+    _, some = teacher(pixels[:2], stages=True)
+    assert all(np.array_equal(x[:2], y) for x, y in zip(features, some, strict=True))
+    _, whole = embedder._hints(teacher, pixels, 16)
+    assert np.array_equal(whole, np.ones(6))
 
 
 @pytest.mark.slow

@@ -3,8 +3,10 @@
 With a teacher of the same stages the student first learns stage by stage, side by side: each of
 its stages is given what the teacher's stage is given and learns to hand on what that hands on.
 Then the whole network learns what the teacher says of the face as it is and of its mirror image,
-whatever was changed in the picture that the student sees. Persons with several faces add a softmax
-with an additive angular margin.
+whatever was changed in the picture that the student sees. Of some faces it can be taught the
+teacher's stages beside (hints, Romero et al. 2015, *FitNets*, arXiv 1412.6550), each from the
+student's own stage before, whose errors it so learns to bear. Persons with several faces add a
+softmax with an additive angular margin.
 """
 
 from __future__ import annotations
@@ -58,11 +60,15 @@ DEFAULTS: dict[str, Any] = {
     "stage_learning_rate": 3e-3,
     "learning_rate": 2e-3,
     "margin_weight": 0.01,
+    "hint_weight": 0.0,
+    "hint_faces": 16,
     "patience": None,
     "network": {},
 }
 """``network`` holds options of :func:`edgecnn.networks.embedder.embedder`; ``margin_weight`` is
-the weight of the identities beside a teacher (without one they weigh 1); ``start`` is a run whose
+the weight of the identities beside a teacher (without one they weigh 1); ``hint_weight`` is the
+weight of the teacher's stages beside its embedding, together, and ``hint_faces`` how many faces of
+a batch it is asked for these, which costs a pass of the teacher each time; ``start`` is a run whose
 network is trained further, or the int8 file of one, without the stages; ``stage_faces`` and
 ``epoch_faces`` make an epoch, None for all there are."""
 
@@ -242,16 +248,26 @@ def _fit_whole(
     outputs, losses, weights = [], list[Any](), []
     if teacher:
         outputs, losses, weights = [student.output], [cosine_distance], [1.0]
+    hinting = teacher if teacher and teacher.has_stages and settings["hint_weight"] > 0 else None
+    if hinting:
+        _, probe = hinting(held_out.pixels[: 4 * settings["batch_size"]], stages=True)
+        outputs += [layer.output for layer in _stage_ends(student)]
+        losses += [relative_error(features) for features in probe]
+        weights += [settings["hint_weight"] / len(probe)] * len(probe)
     if use_margin:
         outputs.append(AngularHead(persons, name="persons")(student.output))
         losses.append(angular_margin())
         weights.append(margin_weight)
     model = keras.Model(student.input, outputs)
-    taught = _teacher_targets(run, teacher, faces, progress) if teacher else None
+    taught = _teacher_targets(run, settings["teacher"], faces, progress) if teacher else None
 
     def targets(pixels: Image, chosen: npt.NDArray[np.int64]) -> Any:
         y: list[Any] = [] if taught is None else [taught[chosen]]
         counts = [np.ones(len(pixels), np.float32)] * len(y)
+        if hinting:
+            features, count = _hints(hinting, pixels, settings["hint_faces"])
+            y += features
+            counts += [count] * len(features)
         if use_margin:
             y.append(labels[chosen].astype(np.float32))
             counts.append((labels[chosen] >= 0).astype(np.float32))
@@ -276,6 +292,16 @@ def _fit_whole(
         progress=progress)  # fmt: skip
 
 
+def _hints(teacher: Teacher, pixels: Image, asked: int) -> tuple[list[Floats], Floats]:
+    """The teacher's stages for the first ``asked`` faces of a batch, zeros for the others, and how
+    much each face counts, 1 in the mean."""
+    _, some = teacher(pixels[:asked], stages=True)
+    rest = len(pixels) - len(some[0])
+    count = np.zeros(len(pixels), np.float32)
+    count[: len(some[0])] = len(pixels) / len(some[0])
+    return [np.pad(x, ((0, rest), (0, 0), (0, 0), (0, 0))) for x in some], count
+
+
 def _several(persons: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Persons with two faces or more numbered from 0, all others -1."""
     numbers, counts = np.unique(persons[persons >= 0], return_counts=True)
@@ -286,7 +312,7 @@ def _several(persons: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def _teacher_targets(
-    run: Run, teacher: Teacher, faces: aligned.AlignedFaces, progress: Progress | None
+    run: Run, file: str, faces: aligned.AlignedFaces, progress: Progress | None
 ) -> Floats:
     """What the teacher says of each face and its mirror image together, ``(N, D)``.
 
@@ -296,6 +322,7 @@ def _teacher_targets(
     if path.exists():
         kept: Floats = np.load(path, allow_pickle=False)
         return kept
+    teacher = Teacher(file, [], threads=0)  # the student waits: every core is free
     said = np.empty((len(faces), teacher.dimension), np.float32)
     step = 256
     for i in range(0, len(faces), step):

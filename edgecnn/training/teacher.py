@@ -25,6 +25,7 @@ class Teacher:
     Args:
         stage_shapes: ``(height, width, channels)`` of the stages wanted. A teacher's stage is
             the last residual sum (``Add``) of that shape.
+        threads: processors to use, 0 for all there are.
 
     Raises:
         ModelError: the file cannot be read or has another input or output.
