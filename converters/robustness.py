@@ -16,7 +16,6 @@ from edgecnn.data.folders import label_of, list_photos
 from edgecnn.errors import DataError
 from edgecnn.images import Image, Preprocess, read_image
 from edgecnn.training.robustness import Subject
-from edgecnn.training.run import Run
 from edgecnn.training.transfer import earlier
 
 BOARD = "x86-64"
@@ -80,13 +79,13 @@ def pictures(
         ``(H, W, 3)`` uint8 BGR each, and a class each.
 
     Raises:
-        DataError: ``data`` is no folder of classes, or nothing is left.
+        DataError: ``data`` is no folder of classes, nothing is left, or a run is of another task.
     """
     known: set[str] = set()
     for path in models:
         if (path / MANIFEST).is_file():
             continue
-        run = Run(path)
+        run = earlier(str(path))
         if Path(run.facts["settings"]["data"]) == data.resolve():
             # What it skipped is no picture, or stands in two classes.
             known |= {*run.split["train"], *run.split["validation"], *run.split.get("skipped", ())}

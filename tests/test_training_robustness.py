@@ -111,9 +111,18 @@ def test_what_a_run_has_seen_or_skipped_is_left_out(tmp_path: Path) -> None:
     (photos / names[0]).write_bytes(b"no picture")
     run = Run.start(tmp_path / "run", "images", {"data": str(photos.resolve())})
     parts = {"train": names[1:3], "validation": names[3:5], "test": names[5:]}
+    run.note(input=Preprocess((8, 8)).to_dict())
     run.write_split({**parts, "skipped": {names[0]: "not a picture that can be read"}})
     taken, classes = pictures(photos, [run.path], 100, 0)
     assert len(taken) == len(classes) == len(names) - 5
+
+
+def test_a_run_of_people_is_refused(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", each=1)
+    run = Run.start(tmp_path / "run", "faces", {"data": str(photos.resolve())})
+    run.write_split({"gallery": list_photos(photos)})
+    with pytest.raises(DataError, match="expected a finished run of --task images"):
+        pictures(photos, [run.path], 100, 0)
 
 
 @pytest.mark.slow
