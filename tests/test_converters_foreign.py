@@ -269,5 +269,8 @@ def test_the_command(tmp_path: Path, labels: Path, edgecnn: Any) -> None:
     ]:
         code, _, err = edgecnn(*words, tmp_path / "other", *extra)
         assert code == 2 and message in err
+    (tmp_path / "card.md").write_bytes("# Café".encode("latin-1"))
+    code, _, err = edgecnn(*words, tmp_path / "other", "--card", tmp_path / "card.md")
+    assert code == 2 and f"{tmp_path / 'card.md'} is no text in UTF-8" in err
     code, _, err = edgecnn("convert", "run", "--for", "x86-64", "--out", "x", "--labels", labels)
     assert code == 2 and "--labels is for --from-tflite" in err

@@ -14,6 +14,7 @@ from edgecnn.cli.convert_tflite import FOREIGN, convert_tflite, foreign_options,
 from edgecnn.cli.healing import cures_for, healing_lines, tell
 from edgecnn.cli.options import Named, json_option, strangers_option
 from edgecnn.cli.report import refreshed
+from edgecnn.errors import DataError
 
 if TYPE_CHECKING:
     from converters.speed import Speed
@@ -83,7 +84,7 @@ def command(
     """
     from devices import get
 
-    text, speed = card.read() if card else None, None
+    text, speed = _text(card) if card else None, None
     if from_tflite:
         bundle = convert_tflite(context, board, out, text)
     else:
@@ -184,6 +185,13 @@ def convert_run(
             facts = {**compared.as_dict(), **size, "target": bundle.manifest.target}
             refreshed(taken, speed=facts)
         return bundle, compared
+
+
+def _text(card: TextIO) -> str:
+    try:
+        return card.read()
+    except UnicodeDecodeError as e:
+        raise DataError(f"{card.name} is no text in UTF-8: save it so, or name another file") from e
 
 
 def _asked(point: dict[str, Any]) -> str:
