@@ -154,13 +154,15 @@ def export(
 
     Raises:
         DataError: ``run_path`` is not a finished run, or no threshold can be chosen for
-            ``strangers`` by it: another task, or too few people; or it has no network to heal.
+            ``strangers`` by it: another task, or too few people; or it has no network to heal or
+            to keep in float.
         ConversionError: the converter failed, or int8 lost more than ``max_drop``.
         BundleError: ``parts`` is damaged, computes something else here, or has no cohort to choose
             a threshold for ``strangers`` by.
         GalleryError: a run of people's photos was made with another embedder than that of
             ``parts``.
-        StorageError: ``out`` exists or cannot be written; nothing is left behind.
+        StorageError: ``out`` exists or cannot be written, nothing is left behind; or ``float_out``
+            lies in it.
     """
     run, out = Run(run_path), Path(out)
     _ = run.metrics  # a run without them did not end
@@ -170,15 +172,21 @@ def export(
             "expected a run of people, or of an embedder, to choose a threshold by strangers. "
             f"{run.path} is of task {run.task}: leave --strangers out"
         )
-    if cures and run.task == "faces":
+    if run.task == "faces" and (cures or float_out is not None):
         raise DataError(
-            f"expected a run that trained a network, to heal it. {run.path} is of task faces and "
-            "takes its models from a bundle: leave --heal out"
+            "expected a run that trained a network, to heal it or to keep it in float. "
+            f"{run.path} is of task faces and takes its models from a bundle: leave "
+            f"{'--heal' if cures else '--float-out'} out"
         )
     if cures and quantiser != int8.QUANTISERS[0]:
         raise DataError(
             f"expected TensorFlow's converter, to heal with. Received: --quantiser {quantiser}: "
             "leave it out, or --heal"
+        )
+    if float_out is not None and Path(float_out).resolve().is_relative_to(out.resolve()):
+        raise StorageError(
+            f"expected a place outside of the bundle {out} for the float file. Received: "
+            f"{float_out}: choose another --float-out"
         )
     if card is not None:
         run.facts["card"] = card

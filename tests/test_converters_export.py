@@ -266,6 +266,16 @@ def test_a_run_of_people_has_no_network_to_heal(runs: Path) -> None:
     assert not (runs / "out").exists()
 
 
+def test_a_float_file_that_would_not_be_there_is_refused(runs: Path, edgecnn: Any) -> None:
+    people = people_run(runs / "people", faces_bundle(runs))
+    words = ["--for", "x86-64", "--out", runs / "out", "--max-drop", "1", "--float-out"]
+    code, _, said = edgecnn("convert", people, *words, runs / "float.tflite")
+    assert code == 2 and "takes its models from a bundle: leave --float-out out" in said
+    code, _, said = edgecnn("convert", runs / "images", *words, runs / "out" / "float.tflite")
+    assert code == 2 and "outside of the bundle" in said and "choose another --float-out" in said
+    assert not (runs / "out").exists()
+
+
 def test_a_gallery_of_another_embedder_is_refused(runs: Path) -> None:
     people = people_run(runs / "people", faces_bundle(runs))
     shutil.rmtree(runs / "people" / "gallery.sqlite", ignore_errors=True)

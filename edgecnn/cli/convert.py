@@ -171,13 +171,13 @@ def convert_run(
 
     options = {name: value for name, value in options.items() if name not in FOREIGN}
     options |= {"parts": Bundle(parts) if parts else None, "calibration_count": calibration}
+    taken = Run(run)
+    kind = KINDS.get(taken.task)
+    if kind is None:
+        return export(run, float_out=float_out, **options), None
     with tempfile.TemporaryDirectory(prefix="edgecnn-") as work:
         float_file = float_out or Path(work, "float.tflite")
         bundle = export(run, float_out=float_file, **options)
-        taken = Run(run)
-        kind = KINDS.get(taken.task)
-        if kind is None:
-            return bundle, None
         file = bundle.path / bundle.entry(kind).file
         compared = speed.compare(file, float_file)
         if taken.task == "images":
