@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -158,12 +159,14 @@ class Case:
         }
 
     def helped(self) -> list[str]:
-        """What the best is made by, in words as it was tried."""
-        last = self.best.recipe
+        """What the best is made by, in words as it was tried: ranges that other ones took the
+        place of are left out."""
+        helped = [trial for trial in self.trials if trial.helped]
+        last = helped[-1].recipe.percentile
         return [
-            trial.what
-            for trial in self.trials[1:]
-            if trial.helped and trial.recipe.percentile in (None, last.percentile)
+            now.what
+            for before, now in pairwise(helped)
+            if now.recipe.percentile in (before.recipe.percentile, last)
         ]
 
     def outcome(self) -> str:

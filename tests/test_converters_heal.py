@@ -131,6 +131,17 @@ def test_of_equal_figures_the_one_that_answers_as_float_does(
     assert [t.helped for t in case.trials] == [True, True, helps]
 
 
+def test_ranges_that_were_undone_are_not_what_the_best_is_made_by(case: Case) -> None:
+    def helped(*percentiles: float | None) -> list[str]:
+        recipes = [Recipe(PLAIN.network, percentile=p) for p in (None, *percentiles)]
+        case.trials = [Trial("a", str(i), r, {}, helped=True) for i, r in enumerate(recipes)]
+        return case.helped()
+
+    assert helped(None, 99.99, 99.9) == ["1", "3"]
+    assert helped(None, 99.9, None) == ["1", "3"], "all values again"
+    assert helped(None, 99.9, None, 99.9, 99.9) == ["1", "2", "4", "5"], "and back"
+
+
 def test_better_than_float_is_luck() -> None:
     trials = [Trial("a", "", PLAIN, {}, drop=d, agreement=a) for d, a in ((-0.1, 0.8), (0.0, 0.9))]
     assert trials[1].badness < trials[0].badness
