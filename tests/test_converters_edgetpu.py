@@ -567,6 +567,17 @@ def test_without_a_container_engine(
 # The command.
 
 
+def test_a_compiler_in_the_folder_where_one_stands(
+    model: Path, fake: Fake, edgecnn: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = fake(WHOLE)
+    monkeypatch.chdir(script.parent)
+    code, _, err = edgecnn(
+        "compile", model, "--out", tmp_path / "out", "--compiler", "./" + script.name
+    )
+    assert (code, err) == (0, "")
+
+
 def test_the_command(model: Path, fake: Fake, edgecnn: Any, tmp_path: Path) -> None:
     compiler = fake(WHOLE)
     code, out, _ = edgecnn("compile", model, "--out", tmp_path / "out", "--compiler", compiler)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", metavar="BUNDLE|MODEL", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to write, for a MODEL.")
-@click.option("--compiler", type=click.Path(path_type=Path),
+@click.option("--compiler", metavar="PATH",  # as text: a Path would make ./NAME a NAME on the PATH
               help="Coral's edgetpu_compiler.  [EDGETPU_COMPILER, else the PATH]")  # fmt: skip
 @click.option("--image", help="A container image that has it, run by docker or podman.")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(1), default=180,
