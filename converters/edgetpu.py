@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import zipfile
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from converters import edgetpu_log, flatbuffer, preflight
+from converters import edgetpu_log, flatbuffer, metadata, preflight
 from converters.edgetpu_rules import COMPILED, MAPPED
 from converters.edgetpu_run import COMPILER, TIMEOUT_S, run
 from edgecnn import __version__
@@ -208,11 +207,11 @@ def _sidecar(
 ) -> dict[str, Any]:
     """What the compiler drops, and which file became which."""
     graph = flatbuffer.read(model)
-    labels, picture = _labels(model), None
+    labels, picture = metadata.read(model).labels, None
     if (model.parent / MANIFEST).is_file():
         for entry in Bundle(model.parent).manifest.models.values():
             if entry.file == model.name:
-                labels, picture = list(entry.labels) or labels, entry.input.to_dict()
+                labels, picture = entry.labels or labels, entry.input.to_dict()
     return {
         "schema": 1,
         "original": {"file": model.name, "sha256": sha256_of(model)},
@@ -226,17 +225,6 @@ def _sidecar(
         "differences": list(differences),
         "edgecnn": __version__,
     }
-
-
-def _labels(model: Path) -> list[str]:
-    """Of a file with TFLite metadata, whose text files hang behind it as a ZIP archive."""
-    if not zipfile.is_zipfile(model):
-        return []
-    with zipfile.ZipFile(model) as archive:
-        for name in archive.namelist():
-            if name.endswith(".txt"):
-                return archive.read(name).decode("utf-8", "replace").splitlines()
-    return []
 
 
 def _quantisation(tensor: flatbuffer.TensorFacts) -> dict[str, Any]:

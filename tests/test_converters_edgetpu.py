@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -19,11 +18,12 @@ from converter_tools import TINY
 from edgetpu_tools import compiler, shipped
 from flat_models import chain
 
-from converters import edgetpu, edgetpu_log, edgetpu_run
+from converters import edgetpu, edgetpu_log, edgetpu_run, metadata
 from converters.edgetpu_rules import LATE, MAPPED, UNSUPPORTED
 from converters.preflight import predict
 from edgecnn.bundle import ASSETS, MANIFEST, SIGNATURE, Bundle
 from edgecnn.errors import ConversionError, ModelError, StorageError
+from edgecnn.images import Preprocess
 
 HEAD = """Edge TPU Compiler version 16.0.384591198
 Started a compilation timeout timer of 180 seconds.
@@ -215,11 +215,12 @@ def test_labels_and_preprocessing_of_a_bundle_are_kept(fake: Fake, tmp_path: Pat
 
 
 def test_labels_of_metadata_are_kept(model: Path, fake: Fake, tmp_path: Path) -> None:
-    with zipfile.ZipFile(model, "a") as archive:
-        archive.writestr("labels.txt", "ant\nbee\n")
-    edgetpu.compile_model(model, tmp_path / "out", compiler=fake(WHOLE))
-    facts = json.loads((tmp_path / "out" / "m_edgetpu.json").read_text())
-    assert facts["labels"] == ["ant", "bee"]
+    metadata.write(model, "classifier", Preprocess((8, 8)), ("ant", "bee"))
+    for out, labels in (("whole", ["ant", "bee"]), ("damaged", [])):
+        edgetpu.compile_model(model, tmp_path / out, compiler=fake(WHOLE))
+        facts = json.loads((tmp_path / out / "m_edgetpu.json").read_text())
+        assert facts["labels"] == labels
+        model.write_bytes(model.read_bytes().replace(b"ant\nbee", b"ant\nbxe"))
 
 
 def test_the_table_may_stand_in_the_log_file_alone(model: Path, fake: Fake, tmp_path: Path) -> None:
