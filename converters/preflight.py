@@ -7,6 +7,7 @@ the compiler cuts it. A prediction is no proof: where the compiler itself was ru
 from __future__ import annotations
 
 import tempfile
+import zipfile
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -98,6 +99,8 @@ def predict(path: str | Path) -> Prediction:
                 f"{network} cannot be read (no such file): check the path; a run has its network "
                 "at the end of training, and a run of faces none"
             )
+        if not zipfile.is_zipfile(network):
+            raise ModelError(f"{network} is no Keras network, damaged or cut off: train it again")
         with tempfile.TemporaryDirectory(prefix="edgecnn-") as work:
             converted = Path(work) / "model.tflite"
             int8.convert(network, None, converted)

@@ -423,6 +423,12 @@ def test_what_is_no_model_is_told(name: str, tmp_path: Path) -> None:
         predict(tmp_path / name)
 
 
+def test_a_keras_file_that_is_cut_off_is_told_before_anything_is_converted(tmp_path: Path) -> None:
+    (tmp_path / "net.keras").write_bytes(b"PK\x03\x04 and no end")
+    with pytest.raises(ModelError, match=r"net\.keras is no Keras network, damaged or cut off"):
+        predict(tmp_path / "net.keras")
+
+
 def test_the_command(edgecnn: Any, tmp_path: Path) -> None:
     code, out, _ = edgecnn("preflight", TINY, "--strict")
     assert code == 0 and "predicted, all 6 operations will run on the Edge TPU" in out
