@@ -116,6 +116,12 @@ def test_who_is_enrolled_gives_way_to_a_better_copy_or_above_the_bound_alone():
     before = [Sample("Ann", e, 0.5, str(i)) for i, e in enumerate(person(10, spread=0.6))]
     one = photo("new", person(11, spread=0.6)[10])
     assert without_redundant([one], before)[1] == []  # though fewer would do
+    # One that gave way to a copy which is redundant itself would be replaced by nothing.
+    copies = [photo(f"copy of {s.source}", unit(s.embedding + 0.1 * a)) for s in before]
+    sifted, gone = without_redundant([*copies, one], before)
+    kept = {p.source for p in sifted if p.fate == USED}
+    assert REDUNDANT in {p.kind for p in sifted}
+    assert {f"copy of {s.source}" for s in gone} == kept - {"new"}
     full = [Sample("Ann", e, 0.5, str(i)) for i, e in enumerate(person(MOST, spread=3.0))]
     more = [photo(f"new{i}", e) for i, e in enumerate(person(MOST + 9, spread=3.0)[MOST:])]
     sifted, gone = without_redundant(more, full)

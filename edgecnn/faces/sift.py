@@ -126,7 +126,7 @@ def without_redundant(
 
     Args:
         known: embeddings of people who are enrolled already. They give way to a near copy of
-            better quality, or where there would be more than
+            better quality that is kept, or where there would be more than
             :data:`edgecnn.faces.redundant.MOST`; a photo at a time would otherwise wear them down.
 
     Returns:
@@ -145,10 +145,11 @@ def without_redundant(
             if verdict.kept:
                 continue
             if k < len(before):
-                if verdict.like is None and room > 0:
-                    room -= 1
-                else:
+                has_copy = verdict.like is not None and verdicts[verdict.like].kept
+                if has_copy or room <= 0:
                     gone.append(before[k])
+                else:
+                    room -= 1
                 continue
             why = (
                 f"the {kept} kept are as good as all ({verdict.cosine:.3f})"
