@@ -16,6 +16,7 @@ from edgecnn.errors import GalleryError, StorageError
 from edgecnn.faces.exchange import export_people, import_people
 from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.names import LONGEST_NAME, clean_name
+from edgecnn.faces.redundant import MOST
 from edgecnn.faces.types import Sample
 
 SHA, OTHER_SHA = "ab" * 32, "cd" * 32
@@ -278,6 +279,15 @@ def test_people_move_by_json(gallery, tmp_path):
         (bob,) = [s for s in other.samples() if s.name == "Bob"]
         np.testing.assert_array_equal(bob.embedding, embedding(2))
         assert bob.created == gallery.people()[1].since
+
+
+def test_what_came_by_an_earlier_export_takes_no_room_from_what_is_new(gallery, tmp_path):
+    file = tmp_path / "people.json"
+    with Gallery(tmp_path / "other.sqlite", SHA, create=True) as other:
+        for new in (range(10), range(10, MOST)):
+            gallery.add_all(Sample("Ann", embedding(i)) for i in new)
+            export_people(gallery, file)
+            assert import_people(other, file) == len(new)
 
 
 def test_an_export_of_another_embedder_is_refused(gallery, tmp_path):

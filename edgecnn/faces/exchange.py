@@ -131,11 +131,12 @@ def import_people(gallery: Gallery, path: str | Path) -> int:
 
 
 def _bounded(have: Sequence[Sample], new: Sequence[Sample]) -> list[Sample]:
-    """As many of the new ones as there is room for, those that matter most first."""
+    """As many of those that are not there yet as there is room for, what matters most first."""
     out = []
     for name in dict.fromkeys(s.name for s in new):
-        mine = [s for s in new if s.name == name]
-        room = max(0, MOST - sum(s.name == name for s in have))
+        there = [s.embedding.tobytes() for s in have if s.name == name]
+        mine = [s for s in new if s.name == name and s.embedding.tobytes() not in there]
+        room = max(0, MOST - len(there))
         if len(mine) > room:
             points = np.array([s.embedding for s in mine])
             verdicts = choose(points, [s.quality for s in mine], most=room, enough=np.inf)
