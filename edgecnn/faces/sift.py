@@ -72,10 +72,12 @@ def without_strangers(
     Compared are the people's mean embeddings, without the photo itself.
 
     Args:
-        known: embeddings of people who are enrolled already.
+        known: embeddings of people who are enrolled already, by whom alone the photos are judged:
+            several photos of one person under another name would vouch for each other. Where there
+            are none, the photos are judged by each other.
         threshold: cosine from which two faces are taken for one person.
     """
-    samples = [*known, *(p.sample for p in photos if p.fate == USED)]
+    samples = [*known] or [p.sample for p in photos if p.fate == USED]
     out = []
     for photo in photos:
         if photo.fate == USED and photo.embedding is not None:
