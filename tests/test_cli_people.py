@@ -50,6 +50,16 @@ def test_no_usable_photo_writes_nothing_and_exits_2(edgecnn, bundle, tmp_path):
     assert not bundle.gallery.exists()
 
 
+def test_another_spelling_of_somebody_is_told_as_such(edgecnn, bundle, photos):
+    edgecnn("enroll", bundle.path, "Ann", photos["Ann"][0])
+    code, _, err = edgecnn("enroll", bundle.path, "ann", photos["Ann"][1])
+    assert code == 2 and "'ann' is the same but for its case" in err and err.count("\n") == 1
+    code, out, err = edgecnn("enroll", bundle.path, "Eve", photos["Ann"][1])
+    assert code == 2 and "looks like Ann" in out and "--force" in err
+    with Gallery(bundle.gallery) as gallery:
+        assert [p.name for p in gallery.people()] == ["Ann"]
+
+
 def test_rename_and_forget(edgecnn, bundle, photos):
     for name, files in photos.items():
         edgecnn("enroll", bundle.path, name, *files)

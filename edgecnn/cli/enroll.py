@@ -52,7 +52,7 @@ def command(
     used = sum(photo.fate == USED for photo in looked_at)
     if not any(photo.usable for photo in looked_at):
         raise DataError(
-            f"none of {len(photos)} photos of {name} can be used, nothing was written: "
-            "give photos with one sharp face each"
+            f"none of {len(photos)} photos of {name} can be used, nothing was written: give "
+            "photos with one sharp face each, or --force where they look like someone else"
         )
     click.echo(f"{name}: {used} of {len(photos)} photos used, in {place}")

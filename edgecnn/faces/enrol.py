@@ -70,6 +70,7 @@ def add(
     known: list[Sample] = []
     if Path(gallery).exists():
         with Gallery(gallery, sha, create=True, key=key) as people:
+            people.check_spelling(name)  # else these are photos of somebody of another name
             known = people.samples()
             if not force:
                 looked_at = without_negatives(looked_at, people.negatives())

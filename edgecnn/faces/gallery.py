@@ -237,6 +237,15 @@ class Gallery:
         with self._file.reading():
             rows.known(self._file, name)
 
+    def check_spelling(self, name: str) -> None:
+        """Whether somebody can be enrolled by this name, or is.
+
+        Raises:
+            GalleryError: somebody has the same name but for its case.
+        """
+        with self._file.reading():
+            rows.spelt(self._file, name)
+
     def teach(self, negative: Sample) -> bool:
         """Record a face that is not ``negative.name``'s; whether it is new.
 

@@ -71,23 +71,32 @@ def known(file: GalleryFile, name: str) -> int:
     raise GalleryError(f"nobody called {clean!r} is enrolled in {file.path}: {hint}")
 
 
+def spelt(file: GalleryFile, name: str) -> int | None:
+    """The number of a person; None where nobody is called so.
+
+    Raises:
+        GalleryError: somebody has the same name but for its case.
+    """
+    found = called(file, name)
+    if found and found[1] != name:
+        raise GalleryError(
+            f"{found[1]!r} is enrolled already, and {name!r} is the same but for its case: "
+            "use that spelling, or rename first"
+        )
+    return found[0] if found else None
+
+
 def enrolled(file: GalleryFile, name: str) -> int:
     """The number of a person, enrolled now if need be.
 
     Raises:
         GalleryError: somebody has the same name but for its case.
     """
-    found = called(file, name)
-    if found is None:
+    number = spelt(file, name)
+    if number is None:
         number = _next(file, "people")
         file.do("INSERT INTO people VALUES (?, ?, ?)", number, *_name(file, number, name))
-        return number
-    if found[1] != name:
-        raise GalleryError(
-            f"{found[1]!r} is enrolled already, and {name!r} is the same but for its case: "
-            "use that spelling, or rename first"
-        )
-    return found[0]
+    return number
 
 
 def set_name(file: GalleryFile, number: int, name: str) -> None:
