@@ -28,6 +28,22 @@ except CameraError as e:
     sys.exit(str(e))
 """
 
+ENROL = """
+import sys
+import numpy as np
+from edgecnn.bundle import Bundle
+from edgecnn.errors import GalleryError
+from edgecnn.faces.enrol import add
+from edgecnn.faces.photo import USED, Photo
+from edgecnn.faces.quality import Quality
+face, one = np.zeros((112, 112, 3), np.uint8), np.ones(1, np.float32)
+photo = Photo("Ann", "a.png", USED, face, one, Quality(60, 0.1, 120, 40, 0, 0, 0.58, 0, 0.9))
+try:
+    add(Bundle(sys.argv[1]), sys.argv[2], "Ann", [photo])
+except GalleryError as e:
+    sys.exit(str(e))
+"""
+
 
 def run_closed(closed: Path, *arguments: object) -> tuple[int, str]:
     """Exit code and error output of Python while a file or folder is closed, to root as well."""
@@ -65,6 +81,24 @@ def test_a_closed_gallery_or_bundle_is_said_to_be_just_that(tmp_path: Path, name
     assert code == 2 and said.count("\n") == 1, said
     assert f"{bundle.path / closed}" in said and "change its permissions" in said
     assert not any(word in said for word in ("damaged", "enroll again", "convert"))
+
+
+def test_nobody_is_enrolled_in_a_closed_folder(tmp_path: Path) -> None:
+    bundle, closed = make_bundle(tmp_path / "bundle"), tmp_path / "closed"
+    closed.mkdir()
+    code, said = run_closed(closed, "-c", ENROL, bundle, closed / "gallery.sqlite")
+    assert code == 1 and said.count("\n") == 1, said
+    assert f"since {closed} belongs to" in said
+
+
+def test_no_key_is_made_in_a_closed_folder(tmp_path: Path) -> None:
+    bundle, closed = Bundle(make_bundle(tmp_path / "bundle")), tmp_path / "closed"
+    Gallery(bundle.gallery, fingerprint(bundle), create=True).close()
+    closed.mkdir()
+    words = f"-m edgecnn people encrypt {bundle.path} --key-file {closed}/key".split()
+    code, said = run_closed(closed, *words)
+    assert code == 2 and said.count("\n") == 1, said
+    assert f"could not make the key file {closed}/key (Permission denied)" in said
 
 
 @pytest.mark.parametrize("closed", ["a.tape", "a.avi", "pictures", "pictures/0.png"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,7 +68,7 @@ def chosen_new(key_file: Path | None, ask_passphrase: bool) -> Key:
         raise GalleryError("expected one key: name a key file, or ask for a passphrase")
     if not key_file:
         return passphrase(_asked("New passphrase", twice=True))
-    if key_file.exists():
+    if os.path.exists(key_file):  # False where it may not be looked at; new_key says so
         return read_key(key_file)
     key = new_key(key_file)
     click.echo(

@@ -5,6 +5,7 @@ Used by ``edgecnn enroll`` and ``edgecnn teach``, on a board too.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -68,7 +69,7 @@ def add(
     looked_at = without_copies([replace(p, name=name) for p in photos])
     sha = fingerprint(bundle)
     known: list[Sample] = []
-    if Path(gallery).exists():
+    if os.path.exists(gallery):  # False where it may not be looked at; Gallery says so
         with Gallery(gallery, sha, create=True, key=key) as people:
             people.check_spelling(name)  # else these are photos of somebody of another name
             known = people.samples()
