@@ -1,10 +1,11 @@
 """``edgecnn enroll`` and ``edgecnn people`` as they are typed."""
 
 import json
+import os
 
 import face_doubles as fake
 import pytest
-from face_doubles import ANN, BOB, scene
+from face_doubles import ANN, BOB, face, scene
 
 from edgecnn.faces.embed import fingerprint
 from edgecnn.faces.gallery import Gallery
@@ -58,6 +59,16 @@ def test_another_spelling_of_somebody_is_told_as_such(edgecnn, bundle, photos):
     assert code == 2 and "looks like Ann" in out and "--force" in err
     with Gallery(bundle.gallery) as gallery:
         assert [p.name for p in gallery.people()] == ["Ann"]
+
+
+def test_a_photo_whose_name_cannot_be_written_down(edgecnn, bundle, tmp_path):
+    odd = tmp_path / os.fsdecode(b"caf\xe9.png")
+    fake.save(tmp_path / "a.png", fake.portrait(ANN)).rename(odd)
+    with Gallery(bundle.gallery, fingerprint(bundle), create=True) as gallery:
+        gallery.add("Bob", fake.embed_photo(face(BOB)))
+    for words in (("enroll", bundle.path, "Ann"), ("teach", bundle.path, "--not", "Bob")):
+        code, _, err = edgecnn(*words, odd)
+        assert code == 2 and "rename it" in err and err.count("\n") == 1
 
 
 def test_rename_and_forget(edgecnn, bundle, photos):

@@ -49,6 +49,7 @@ def enrol(
 
     Raises:
         GalleryError: the gallery cannot be used, or the name.
+        DataError: a photo's name is not UTF-8.
         StorageError: it could not be written.
     """
     looked_at = _examined(bundle, clean_name(name), photos)
@@ -104,7 +105,8 @@ def teach(
 
     Raises:
         GalleryError: there is no gallery, nobody is called so, or it is one of their own photos.
-        DataError: the photo has no face or several, or one that cannot be made out.
+        DataError: the photo has no face or several, or one that cannot be made out, or its name is
+            not UTF-8.
         StorageError: it could not be written.
     """
     with Gallery(gallery, fingerprint(bundle), key=key) as people:
@@ -133,6 +135,14 @@ def teach_look(people: Gallery, look: Sample) -> float:
 
 
 def _examined(bundle: Bundle, name: str, photos: Sequence[str | Path]) -> list[Photo]:
+    for photo in photos:
+        try:
+            str(photo).encode()
+        except UnicodeEncodeError as e:  # it could not be written down as the source
+            raise DataError(
+                f"expected photos whose names are UTF-8. Received: {os.fsencode(photo)!r}: rename "
+                "it, or all by convmv"
+            ) from e
     detect = Detector.of(bundle)
     embed = Embedder.of(bundle, mirror=True)
     return [examine_file(name, Path(p), detect, embed) for p in photos]
