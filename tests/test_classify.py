@@ -1,5 +1,7 @@
 """From logits to a class or unknown."""
 
+import io
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -65,3 +67,14 @@ def test_as_many_labels_as_outputs(bundle, monkeypatch):
     monkeypatch.setattr(Bundle, "model", lambda *args: three)
     with pytest.raises(BundleError, match=r"\(1, 2\).*\(1, 3\)"):
         Classifier(bundle)
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+@pytest.mark.parametrize("texts", [(), ("caf\udce9",)])
+def test_texts_that_are_not_utf_8(tmp_path, monkeypatch, edgecnn, errors, texts):
+    monkeypatch.setattr("edgecnn.bundle.Bundle", lambda path: None)
+    monkeypatch.setattr("edgecnn.classify.TextClassifier", lambda *args: lambda text: ("good", 0.9))
+    lines = io.TextIOWrapper(io.BytesIO(b"fine\ncaf\xe9\n"), "utf-8", errors)
+    monkeypatch.setattr(sys, "stdin", lines)
+    code, _, err = edgecnn("classify", tmp_path, *texts)
+    assert code == 2 and "expected texts in UTF-8" in err and err.count("\n") == 1

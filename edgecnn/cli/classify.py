@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
 from edgecnn.cli.options import json_option, threads_option
+from edgecnn.errors import DataError
 
 
 @click.command()
@@ -32,11 +33,22 @@ def command(bundle: Path, texts: tuple[str, ...], threads: int | None, as_json: 
     from edgecnn.classify import TextClassifier
 
     classifier = TextClassifier(Bundle(bundle), threads)
-    lines: Iterable[str] = texts or sys.stdin
-    for text in (line.rstrip("\r\n") for line in lines):
+    for text in _readable(texts or sys.stdin):
         label, probability = classifier(text)
         if as_json:
             said = {"label": label, "probability": round(probability, 4), "text": text}
             click.echo(json.dumps(said, ensure_ascii=False))
         else:
             click.echo(f"{label or 'unknown':<16}{100 * probability:>5.1f} %  {text}")
+
+
+def _readable(lines: Iterable[str]) -> Iterator[str]:
+    """Texts without the end of their line; other bytes than UTF-8 are refused."""
+    try:
+        for line in lines:
+            line.encode()  # in some locales Python lets bytes through that are none
+            yield line.rstrip("\r\n")
+    except UnicodeError as e:
+        raise DataError(
+            f"expected texts in UTF-8. Received: {e}: save them in UTF-8, or convert them by iconv"
+        ) from e
