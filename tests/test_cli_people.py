@@ -104,6 +104,12 @@ def test_the_gallery_by_option_by_environment_and_by_itself(
     assert edgecnn("people", "list", elsewhere)[1].startswith("Ann: 2 photos")
     monkeypatch.setenv("EDGECNN_GALLERY", str(elsewhere))
     assert edgecnn("people", "list", bundle.path)[1].startswith("Ann: 2 photos")
+    other = tmp_path / "other.sqlite"
+    edgecnn("enroll", bundle.path, "Bob", *photos["Bob"], "--gallery", other)
+    assert edgecnn("people", "forget", other, "Bob")[0] == 0
+    assert edgecnn("people", "list", other)[1].startswith("nobody")
+    code, _, err = edgecnn("people", "list", other, "--gallery", elsewhere)
+    assert code == 2 and "leave one out" in err
 
 
 def test_a_gallery_that_is_not_there_and_one_of_another_embedder(edgecnn, bundle, tmp_path):
