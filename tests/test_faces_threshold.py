@@ -86,6 +86,12 @@ def test_all_alike_is_above_them_all() -> None:
     assert 0.4 < found.value < 0.41
 
 
+@pytest.mark.parametrize("people", [103, 118, 1089])
+def test_the_rate_that_a_refusal_names_is_not_refused(people: int) -> None:
+    scores = np.random.default_rng(0).normal(size=people)
+    assert np.isfinite(threshold_for(1 / (10 * people), scores, np.arange(people)).value)
+
+
 @pytest.mark.parametrize(
     ("rate", "people", "message"),
     [

@@ -136,7 +136,7 @@ def _check(rate: float, people: int) -> None:
             f"expected at least {FEWEST_PEOPLE} impostors to choose a threshold by. Received: "
             f"{people}: train the embedder with more people to hold out"
         )
-    if rate * people * FARTHEST < 1:
+    if rate * people * FARTHEST < 1 - 1e-9:  # 1 in just as many may round to less
         raise DataError(
             f"a rate of {one_in(rate)} strangers cannot be known from {people:,} impostors: "
             f"ask for {one_in(1 / (people * FARTHEST))} or more"
