@@ -1,5 +1,7 @@
 """Rules against each other on visits of random people, and the figures by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from test_faces_likelihood import people as cohort_of
@@ -66,6 +68,15 @@ def test_shares_have_intervals(found):
             share = rule[key]
             assert 0 <= share["low"] <= share["share"] <= share["high"] <= 1
     assert found["rules"]["sequential"]["near_strangers_named"]["people"] == 75
+
+
+def test_where_no_stranger_is_from_a_set_of_the_enrolled_all_count():
+    visits = made_up(strangers=20, frames=3)
+    apart = replace(visits, near=np.array([person[0] == "k" for person in visits.people]))
+    rules = compare(apart, cohort_of(9, 1.3, persons=300)[0], Rates(strangers=0.02), 3)["rules"]
+    for rule in rules.values():
+        assert rule["near_strangers_named"] == rule["strangers_named"]
+        assert 0 <= rule["named_right_at_rate"]["share"] <= 1
 
 
 def test_lines_for_people(found):

@@ -50,7 +50,8 @@ class Visits:
         quality: ``(V, T)`` 0…1.
         people: who came, V names.
         gallery: name to ``(photos, D)`` of those who can be enrolled.
-        near: ``(V,)`` bool: of a set of faces that the enrolled are from.
+        near: ``(V,)`` bool: of a set of faces that the enrolled are from; where no stranger is, as
+            in a set for each person, all of them count.
     """
 
     embeddings: Floats
@@ -211,7 +212,9 @@ def _outcome(
     rows = np.concatenate([s.rows for s in settings])
     names, margins = (np.concatenate(each) for each in zip(*found, strict=True))
     who = np.unique(np.array(visits.people)[rows], return_inverse=True)[1]
-    stranger, near = own < 0, (own < 0) & visits.near[rows]
+    stranger = own < 0
+    near = stranger & visits.near[rows]
+    near = near if near.any() else stranger
     is_own = names == own[:, None]
     wrong = ((margins >= 0) & ~is_own).any(axis=1)
     right = (margins >= 0) & is_own
