@@ -71,6 +71,12 @@ def test_threshold_at_lets_through_what_was_asked() -> None:
         verify.threshold_at(scores, 1e-4)
 
 
+@pytest.mark.parametrize("count", [2, 49, 98, 107])
+def test_threshold_at_one_in_all_lets_one_through(count: int) -> None:
+    scores = np.arange(count, dtype=np.float32) / count
+    assert np.sum(scores >= verify.threshold_at(scores, 1 / count)) == 1
+
+
 def test_threshold_at_never_lets_ties_through() -> None:
     scores = np.array([0.5] * 50 + [0.1] * 50, np.float32)
     assert np.sum(scores >= verify.threshold_at(scores, 0.1)) == 0

@@ -87,12 +87,13 @@ def threshold_at(impostor_scores: Floats, far: float) -> float:
         DataError: too few scores to measure that rate: at least ``1 / far`` are needed.
     """
     n = len(impostor_scores)
-    if n * far < 1:
+    allowed = int(far * n + 1e-9)  # n times 1/n may round to less than 1
+    if not allowed:
         raise DataError(
             f"expected at least {int(1 / far)} impostor comparisons for a rate of {far:g}. "
             f"Received: {n}"
         )
-    limit = np.sort(impostor_scores)[::-1][int(far * n)]
+    limit = np.sort(impostor_scores)[::-1][allowed]
     return float(np.nextafter(np.float32(limit), np.float32(2)))
 
 
