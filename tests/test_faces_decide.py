@@ -9,7 +9,7 @@ import pytest
 from edgecnn.faces.decide import Bounds, Evidence, Rates
 from edgecnn.faces.embed import unit as of_length_1
 from edgecnn.faces.likelihood import Likelihood
-from edgecnn.faces.match import Index, best
+from edgecnn.faces.match import Index
 
 
 def likelihood(people, own=(0.5, 0.1), strangers=(0.0, 0.1)):
@@ -203,9 +203,9 @@ def test_a_person_is_the_mean_of_their_embeddings():
 
 
 def test_equally_near_people_give_the_first_by_name():
-    assert best(unit(1, 0), ["b", "a"], np.array([unit(1, 1), unit(1, -1)]))[0] == "a"
+    assert Index(["b", "a"], np.array([unit(1, 1), unit(1, -1)])).best(unit(1, 0))[0] == "a"
 
 
 def test_an_empty_gallery_knows_nobody():
-    assert best(unit(1, 0), [], np.zeros((0, 2))) == (None, None)
-    assert Index([], np.zeros((0, 2))).scores(unit(1, 0)).shape == (0,)
+    nobody = Index([], np.zeros((0, 2)))
+    assert nobody.best(unit(1, 0)) == (None, None) and nobody.scores(unit(1, 0)).shape == (0,)

@@ -112,7 +112,8 @@ class Index:
         return np.asarray(nearest > scores, np.bool_)
 
     def best(self, embedding: npt.NDArray[np.floating]) -> tuple[str, float] | tuple[None, None]:
-        """The nearest person and the score; the first by name where two are equally near.
+        """The nearest person and the score; the first by name where two are equally near, and
+        ``(None, None)`` where there is nobody.
 
         Args:
             embedding: ``(D,)`` of length 1.
@@ -122,10 +123,3 @@ class Index:
         scores = self.scores(embedding)
         nearest = int(scores.argmax())
         return self.people[nearest], float(scores[nearest])
-
-
-def best(
-    embedding: npt.NDArray[np.floating], names: Sequence[str], matrix: npt.NDArray[np.floating]
-) -> tuple[str, float] | tuple[None, None]:
-    """:meth:`Index.best` for once; an empty gallery gives ``(None, None)``."""
-    return Index(names, matrix).best(embedding)

@@ -1,9 +1,9 @@
-"""What the rules of enrolment rest on: ``edgecnn evaluate BUNDLE FACES --enrolment``.
+"""What the rules of enrolment rest on: ``edgecnn evaluate BUNDLE --enrolment FACES``.
 
-People with many photos are enrolled with some of them and named on the others; everybody else is a
-stranger. Nobody who is enrolled is a stranger of another draw, and who an adaptation is fitted
-against is not who it is judged by. Each figure is the mean over :data:`DRAWS` galleries, in
-percent, at the threshold that 1 in 100 of the strangers reaches.
+People with many photos are enrolled with some of them and named on the others; everybody else, who
+may be enrolled in another draw, is a stranger. Who an adaptation is fitted against is not who it is
+judged by. Each figure is the mean over :data:`DRAWS` galleries, in percent, at the threshold that 1
+in 100 of the strangers reaches.
 """
 
 from __future__ import annotations
