@@ -11,18 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.classify import softmax as softmax
 from edgecnn.images import Floats
 
 Counts = npt.NDArray[np.int64]
 
 ERROR_RATE = 0.01
 """Share of wrong answers allowed among those at or above the threshold of the operating point."""
-
-
-def softmax(logits: Floats) -> Floats:
-    """Probabilities along the last axis, same shape."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), np.float32)
 
 
 def cross_entropy(logits: Floats, targets: Counts) -> float:
