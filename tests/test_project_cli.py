@@ -124,3 +124,20 @@ def test_every_make_verb_in_the_readme_exists() -> None:
     verbs = set(re.findall(r"(?:^|`)make ([a-z-]+)", (ROOT / "README.md").read_text("utf-8"), re.M))
     assert {"demo", "test"} <= verbs
     assert verbs <= set(re.findall(r"^([a-z-]+):", makefile, re.M))
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_option_stands_in_the_environment_as_it_is_typed(
+    path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = click.Context(cli, auto_envvar_prefix="EDGECNN")
+    for word in path:
+        assert isinstance(context.command, click.Group)
+        command = context.command.get_command(context, word)
+        assert command is not None
+        context = click.Context(command, parent=context, info_name=word)
+    for option in context.command.params:
+        typed = max(option.opts, key=len).lstrip("-")
+        if isinstance(option, click.Option) and option.envvar != "EDGECNN_KEY_FILE":
+            monkeypatch.setenv("_".join(("EDGECNN", *path, typed)).replace("-", "_").upper(), "x")
+            assert option.resolve_envvar_value(context) == "x", option.opts

@@ -55,7 +55,22 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"edgecnn.cli.{COMMANDS[name]}")
         command: click.Command = module.command
+        _hear(command, f"EDGECNN_{name}")
         return command
+
+
+def _hear(command: click.Command, prefix: str) -> None:
+    """Have options stand in the environment by the name that is typed, as the help says; click goes
+    by the name of the argument, which may be another."""
+    for option in command.params:
+        if isinstance(option, click.Option) and option.envvar is None:
+            option.envvar = _variable(prefix, max(option.opts, key=len))
+    for name, inner in getattr(command, "commands", {}).items():
+        _hear(inner, f"{prefix}_{name}")
+
+
+def _variable(prefix: str, option: str) -> str:
+    return f"{prefix}_{option.lstrip('-')}".replace("-", "_").upper()
 
 
 @click.group(
