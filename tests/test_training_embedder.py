@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgecnn.data import aligned
+from edgecnn.data import aligned, lfw
 from edgecnn.data.augment_faces import augment_face
 from edgecnn.errors import DataError
 from edgecnn.images import Preprocess, to_network
@@ -77,15 +77,29 @@ def test_index_csv_with_zip(tmp_path: Path) -> None:
     ("index", "message"),
     [
         (None, "expected aligned faces"),
-        ("file,name\n", "columns file and person"),
-        ("file,person\n", "a line for each face"),
+        (b"file,name\n", "columns file and person"),
+        (b"file,person\n", "a line for each face"),
+        (b"file,person\na/1.png,Jos\xe9\n", "save it as CSV in UTF-8"),
     ],
 )
-def test_no_faces(tmp_path: Path, index: str | None, message: str) -> None:
+def test_no_faces(tmp_path: Path, index: bytes | None, message: str) -> None:
     if index is not None:
-        (tmp_path / "index.csv").write_text(index)
+        (tmp_path / "index.csv").write_bytes(index)
     with pytest.raises(DataError, match=message):
         aligned.index(tmp_path)
+
+
+def test_an_index_that_excel_saved(tmp_path: Path) -> None:
+    (tmp_path / "index.csv").write_bytes(b"\xef\xbb\xbffile,person,age\r\na/1.png,Ann,30\r\n")
+    assert aligned.index(tmp_path) == {"a/1.png": "Ann"}
+    assert aligned.labels(tmp_path) == {"a/1.png": (30, "")}
+
+
+def test_a_zip_that_is_cut_off(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"PK\x03\x04 and no more")
+    for read in (aligned.reader, lfw.Faces):
+        with pytest.raises(DataError, match=r"a\.zip is not a readable zip file"):
+            read(tmp_path)
 
 
 def test_a_file_of_the_index_that_is_missing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -85,8 +86,7 @@ def labels(folder: str | Path) -> dict[str, tuple[int | None, str]]:
     table = Path(folder) / "index.csv"
     if not table.exists():
         return {}
-    with open(table, newline="", encoding="utf-8") as f:
-        rows = [(r["file"], r.get("age") or "", r.get("sex") or "") for r in csv.DictReader(f)]
+    rows = [(r["file"], r.get("age") or "", r.get("sex") or "") for r in _rows(table)]
     known = {file: (int(age) if age.isdigit() else None, sex) for file, age, sex in rows}
     return {file: (age, sex) for file, (age, sex) in known.items() if age is not None or sex}
 
@@ -154,21 +154,14 @@ def _index(folder: Path) -> Iterator[tuple[str, str]]:
     """File and person of every face; the person is empty where unknown."""
     table = folder / "index.csv"
     if table.exists():
-        with open(table, newline="", encoding="utf-8") as f:
-            reader = csv.DictReader(f)
-            if not {"file", "person"} <= set(reader.fieldnames or ()):
-                raise DataError(
-                    f"expected columns file and person. {table} has: {reader.fieldnames}"
-                )
-            found = False
-            for row in reader:
-                found = True
-                known = row["person"] or (
-                    row["file"] if row["file"].partition("/")[0] in DISTINCT else ""
-                )
-                yield row["file"], known
-        if not found:
+        rows = _rows(table)
+        if not rows:
             raise DataError(f"expected a line for each face. {table} has none: fill it in")
+        for row in rows:
+            known = row["person"] or (
+                row["file"] if row["file"].partition("/")[0] in DISTINCT else ""
+            )
+            yield row["file"], known
         return
     files = sorted(p for p in folder.glob("*/*") if p.is_file() and not p.name.startswith("."))
     if not files:
@@ -180,11 +173,37 @@ def _index(folder: Path) -> Iterator[tuple[str, str]]:
         yield f"{p.parent.name}/{p.name}", p.parent.name
 
 
+def _rows(table: Path) -> list[dict[str, str]]:
+    try:
+        # Excel puts a mark before the first column, which would be part of its name.
+        with open(table, newline="", encoding="utf-8-sig") as f:
+            reader = csv.DictReader(f)
+            if not {"file", "person"} <= set(reader.fieldnames or ()):
+                raise DataError(
+                    f"expected columns file and person. {table} has: {reader.fieldnames}"
+                )
+            return list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as e:
+        raise DataError(f"{table} cannot be read ({e}): save it as CSV in UTF-8") from e
+
+
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """An archive of faces.
+
+    Raises:
+        DataError: it is none, or cut off.
+    """
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as e:
+        raise DataError(f"{path} is not a readable zip file ({e}): copy it again") from e
+
+
 def reader(folder: str | Path) -> Callable[[str], bytes]:
     """A function from a file of the index to its bytes, in the folder or in one of its zips; it
     raises DataError where the file cannot be read."""
     folder = Path(folder)
-    zips = {p.stem: zipfile.ZipFile(p) for p in folder.glob("*.zip")}
+    zips = {p.stem: open_zip(p) for p in folder.glob("*.zip")}
 
     def read(file: str) -> bytes:
         archive = zips.get(file.partition("/")[0])
@@ -192,7 +211,7 @@ def reader(folder: str | Path) -> Callable[[str], bytes]:
             if archive is not None and not (folder / file).exists():
                 return archive.read(file)  # ZipFile.read locks: safe from several threads
             return (folder / file).read_bytes()
-        except (OSError, KeyError) as e:
+        except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as e:
             raise DataError(f"{folder / file} stands in the index but cannot be read: {e}") from e
 
     return read

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.data.aligned import open_zip
 from edgecnn.errors import DataError
 from edgecnn.images import Image, decode_image
 
@@ -56,13 +58,13 @@ class Faces:
     """The aligned faces, in a zip file or unpacked into the folder.
 
     Raises:
-        DataError: there is no zip file and no folder of a person.
+        DataError: there is no zip file and no folder of a person, or the zip file is cut off.
     """
 
     def __init__(self, folder: str | Path):
         self._folder = Path(folder)
         zips = sorted(self._folder.glob("*.zip"))
-        self._zip = zipfile.ZipFile(zips[0]) if zips else None
+        self._zip = open_zip(zips[0]) if zips else None
         if self._zip is None and not any(self._folder.glob("*/*.jpg")):
             raise DataError(
                 f"expected LFW's aligned faces, zipped or as NAME/NAME_0001.jpg. {folder} has none"
@@ -76,8 +78,10 @@ class Faces:
         """
         try:
             data = self._zip.read(file) if self._zip else (self._folder / file).read_bytes()
-        except (OSError, KeyError) as e:
-            raise DataError(f"{self._folder} lacks {file}, which stands in pairs.txt") from e
+        except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as e:
+            raise DataError(
+                f"{self._folder} lacks {file}, which stands in pairs.txt, or it is damaged: {e}"
+            ) from e
         face = decode_image(data, file)
         if face.shape != (112, 112, 3):
             raise DataError(f"expected aligned faces of 112×112. {file} is {face.shape[:2]}")
