@@ -281,6 +281,16 @@ def test_people_move_by_json(gallery, tmp_path):
         assert bob.created == gallery.people()[1].since
 
 
+def test_an_export_takes_no_galleries_place(gallery, tmp_path):
+    gallery.add("Ann", embedding(1))
+    with Gallery(tmp_path / "other.sqlite", SHA, create=True) as other:
+        other.add("Bob", embedding(2))
+        for taken in (gallery.path, other.path):
+            with pytest.raises(GalleryError, match="would be lost"):
+                export_people(gallery, taken)
+        assert names(gallery) == ["Ann"] and names(other) == ["Bob"]
+
+
 def test_what_came_by_an_earlier_export_takes_no_room_from_what_is_new(gallery, tmp_path):
     file = tmp_path / "people.json"
     with Gallery(tmp_path / "other.sqlite", SHA, create=True) as other:

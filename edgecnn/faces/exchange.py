@@ -32,6 +32,8 @@ from edgecnn.images import Floats
 from edgecnn.storage import whole_file
 
 FORMAT, SCHEMA = "edgecnn-people", 2
+SQLITE = b"SQLite format 3\0"
+"""What a database begins with (its file format, section 1.3)."""
 
 
 class Export(NamedTuple):
@@ -50,8 +52,14 @@ def export_people(gallery: Gallery, path: str | Path) -> int:
         How many people.
 
     Raises:
+        GalleryError: ``path`` is a gallery, which would be lost.
         StorageError: the file could not be written.
     """
+    if _is_database(path):
+        raise GalleryError(
+            f"expected a file for JSON. {path} is a gallery, and would be lost: name another file, "
+            "and take it in with edgecnn people import"
+        )
     samples, negatives, adaptation = gallery.samples(), gallery.negatives(), gallery.adaptation()
     people = [
         {
@@ -77,6 +85,14 @@ def export_people(gallery: Gallery, path: str | Path) -> int:
     with whole_file(path, mode=0o600) as draft:
         draft.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return len(people)
+
+
+def _is_database(path: str | Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(SQLITE)) == SQLITE
+    except OSError:  # whoever writes there says so
+        return False
 
 
 def read_export(path: str | Path) -> Export:
