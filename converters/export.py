@@ -54,6 +54,7 @@ from edgecnn.bundle import (
 from edgecnn.errors import BundleError, ConversionError, DataError, StorageError
 from edgecnn.faces.cohort import Cohort
 from edgecnn.faces.embed import fingerprint
+from edgecnn.faces.exchange import refuse_to_lose
 from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.threshold import FEWEST_PEOPLE, STRANGERS
 from edgecnn.images import Image, Preprocess
@@ -160,13 +161,14 @@ def export(
         BundleError: ``parts`` is damaged, computes something else here, or has no cohort to choose
             a threshold for ``strangers`` by.
         GalleryError: a run of people's photos was made with another embedder than that of
-            ``parts``.
+            ``parts``; or people were enrolled in ``out`` who would be lost.
         StorageError: ``out`` exists or cannot be written, nothing is left behind; or ``float_out``
             lies in it.
     """
     run, out = Run(run_path), Path(out)
     _ = run.metrics  # a run without them did not end
     refuse_taken(out, replace, MANIFEST)
+    refuse_to_lose(out / GALLERY, run.path / GALLERY if run.task == "faces" else None)
     if strangers is not None and run.task not in ("embedder", "faces"):
         raise DataError(
             "expected a run of people, or of an embedder, to choose a threshold by strangers. "

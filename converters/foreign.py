@@ -17,10 +17,11 @@ from converters import flatbuffer, metadata
 from converters.card import model_card
 from converters.export import Part, Strangers, golden_pictures, write_bundle
 from converters.models import FILES
-from edgecnn.bundle import MANIFEST, Bundle, ModelEntry, OperatingPoint, golden_outputs
+from edgecnn.bundle import GALLERY, MANIFEST, Bundle, ModelEntry, OperatingPoint, golden_outputs
 from edgecnn.classify import PROBABILITIES
 from edgecnn.data.folders import label_of, list_photos, read_photos
 from edgecnn.errors import DataError, ModelError
+from edgecnn.faces.exchange import refuse_to_lose
 from edgecnn.images import Floats, Preprocess
 from edgecnn.runtime import trial
 from edgecnn.runtime.interpreter import Model, Tensor
@@ -95,6 +96,7 @@ def from_tflite(
             "name a folder with a folder for each class by --data"
         )
     refuse_taken(out, replace, MANIFEST)
+    refuse_to_lose(out / GALLERY, None)
     graph, said = flatbuffer.read(file), metadata.read(file)
     if fault := unfit(graph):
         raise ModelError(f"expected a full int8 classifier of one picture. {file} {fault}")

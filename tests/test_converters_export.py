@@ -259,6 +259,18 @@ def test_a_run_of_people_takes_its_bundle_and_the_gallery(runs: Path) -> None:
         assert gallery.embeddings()[0] == ["Ann"]
 
 
+def test_whoever_was_enrolled_in_a_bundle_is_not_lost_with_it(tmp_path: Path) -> None:
+    run, out = Run.start(tmp_path / "run", "faces", {"seed": 0}), tmp_path / "out"
+    run.write_metrics({"recognised": 1.0})
+    out.mkdir()
+    (out / "manifest.json").write_text("{}")
+    for folder, name in ((run.path, "Ann"), (out, "Ann"), (out, "Cleo")):
+        with Gallery(folder / "gallery.sqlite", "ab" * 32, create=True) as gallery:
+            gallery.add(name, np.eye(8, dtype=np.float32)[0])
+    with pytest.raises(GalleryError, match="with it Cleo: take them out"):
+        export.export(run.path, "x", out, replace=True)
+
+
 def test_a_run_of_people_has_no_network_to_heal(runs: Path) -> None:
     people = people_run(runs / "people", faces_bundle(runs))
     with pytest.raises(DataError, match="takes its models from a bundle: leave --heal out"):

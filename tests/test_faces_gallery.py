@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -13,11 +14,12 @@ import numpy as np
 import pytest
 
 from edgecnn.errors import GalleryError, StorageError
-from edgecnn.faces.exchange import export_people, import_people
+from edgecnn.faces.exchange import export_people, import_people, refuse_to_lose
 from edgecnn.faces.gallery import Gallery
 from edgecnn.faces.names import LONGEST_NAME, clean_name
 from edgecnn.faces.redundant import MOST
 from edgecnn.faces.types import Sample
+from edgecnn.faces.vault import FILE, Key
 
 SHA, OTHER_SHA = "ab" * 32, "cd" * 32
 
@@ -289,6 +291,23 @@ def test_an_export_takes_no_galleries_place(gallery, tmp_path):
             with pytest.raises(GalleryError, match="would be lost"):
                 export_people(gallery, taken)
         assert names(gallery) == ["Ann"] and names(other) == ["Bob"]
+
+
+def test_a_gallery_gives_way_where_nobody_is_lost(gallery, tmp_path):
+    old = tmp_path / "old.sqlite"
+    refuse_to_lose(old, None)  # there is none
+    with Gallery(old, SHA, create=True) as before:
+        refuse_to_lose(old, None)  # nobody is in it
+        before.add("Ann", embedding(1))
+        with pytest.raises(GalleryError, match="with it Ann: take them out"):
+            refuse_to_lose(old, None)
+        gallery.add("Ann", embedding(2))
+        refuse_to_lose(old, gallery.path)
+        before.relock(Key(FILE, bytes(32)))
+    with pytest.raises(GalleryError, match="encrypted, those who are enrolled"):
+        refuse_to_lose(old, gallery.path)
+    shutil.copy(old, tmp_path / "same.sqlite")
+    refuse_to_lose(old, tmp_path / "same.sqlite")
 
 
 def test_what_came_by_an_earlier_export_takes_no_room_from_what_is_new(gallery, tmp_path):

@@ -46,7 +46,8 @@ if TYPE_CHECKING:
               help="Markdown that opens the model card: whose data, what terms.")  # fmt: skip
 @click.option("--heal", is_flag=True,
               help="Where int8 loses too much, try cures and keep the best.")  # fmt: skip
-@click.option("--replace", is_flag=True, help="A bundle in --out gives way.")
+@click.option("--replace", is_flag=True, help="A bundle in --out gives way; not with people who "
+              "are enrolled there alone.")  # fmt: skip
 @strangers_option
 @foreign_options
 @json_option

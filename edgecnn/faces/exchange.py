@@ -87,6 +87,29 @@ def export_people(gallery: Gallery, path: str | Path) -> int:
     return len(people)
 
 
+def refuse_to_lose(old: Path, new: Path | None) -> None:
+    """Raise where a gallery would give way in which people are who are not in the other.
+
+    Raises:
+        GalleryError: there are such people, or ``old`` is encrypted, so that nobody can tell.
+    """
+    if not old.is_file():
+        return
+    with Gallery(old) as gallery:
+        sealed = gallery.encrypted
+        lost = set() if sealed else {sample.name for sample in gallery.samples()}
+    if new is not None:
+        with Gallery(new) as gallery:
+            lost -= set() if gallery.encrypted else {sample.name for sample in gallery.samples()}
+        sealed = sealed and old.read_bytes() != new.read_bytes()
+    if sealed or lost:
+        who = ", ".join(sorted(lost)) or "encrypted, those who are enrolled"
+        raise GalleryError(
+            f"{old} would give way, and with it {who}: take them out by edgecnn people export, and "
+            "in again later, or choose another --out; where they may go, remove that file"
+        )
+
+
 def _is_database(path: str | Path) -> bool:
     try:
         with open(path, "rb") as file:
