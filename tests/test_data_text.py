@@ -62,7 +62,7 @@ def test_no_table(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("head", ["", "3 2\n"])
 def test_word_vectors(head: str, tmp_path: Path) -> None:
     path = tmp_path / "v.txt"
-    path.write_text(f"{head}good 1 2.5\nbad -1 0\nodd 0 0\n", "utf-8")
+    path.write_text(f"{head}good 1 2.5\nbad -1 0\n. . . 0 0\nodd 0 0\n", "utf-8")
     found = read_vectors(path, {"good", "bad", "absent"})
     assert {word: v.tolist() for word, v in found.items()} == {"good": [1, 2.5], "bad": [-1, 0]}
 
@@ -72,6 +72,7 @@ def test_word_vectors(head: str, tmp_path: Path) -> None:
     [
         ("good 1 2\nbad 1\n", "line 2 has 1 numbers and not 2"),
         ("good 1 two\n", "cannot be read"),
+        ("good\nbad\n", "line 1 has 0 numbers"),
         ("other 1 2\n", "none of the words"),
         ("", "none of the words"),
     ],

@@ -137,6 +137,15 @@ def test_bad_tables_and_settings_leave_nothing(
     assert not (tmp_path / "run").exists()
 
 
+def test_words_of_other_alphabets(tmp_path: Path) -> None:
+    texts, labels = reviews(30)
+    table = write(tmp_path / "t.csv", {"text": [f"Größe {t} слово" for t in texts],
+                                       "label": labels})  # fmt: skip
+    run = text.train(table, tmp_path / "run", {**SMALL, "epochs": 1})
+    assert {"größe", "слово"} <= {*Vocabulary.load(run.path / VOCABULARY).words}
+    assert sum(len(run.split[part]) for part in ("train", "validation", "test")) == 30
+
+
 def test_another_table_is_noticed(tmp_path: Path) -> None:
     texts, labels = reviews(30)
     table = write(tmp_path / "t.csv", {"text": texts, "label": labels})

@@ -83,8 +83,8 @@ def column(table: Any, name: str) -> list[str | None]:
     """
     if table.column_names.count(name) != 1:
         raise DataError(
-            f"expected one column {name!r}. The table has {', '.join(table.column_names)}: name "
-            "another by --text or --label"
+            f"expected one column {name!r}. The table has {', '.join(table.column_names)}: rename "
+            "one or, to train, name another by --text or --label"
         )
     return [None if value is None else str(value) for value in table.column(name).to_pylist()]
 
@@ -136,10 +136,11 @@ def read_vectors(path: str | Path, words: Container[str]) -> dict[str, Floats]:
     try:
         with open(path, encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
-                word, *numbers = line.rstrip().split(" ")
+                # From the right: a few words of GloVe's largest files have blanks in them.
+                word, *numbers = line.rstrip().rsplit(" ", size or -1)
                 if number == 1 and len(numbers) == 1:
                     continue
-                size = size or len(numbers)
+                size = size or max(1, len(numbers))
                 if len(numbers) != size:
                     raise ValueError(f"line {number} has {len(numbers)} numbers and not {size}")
                 if word in words:
