@@ -6,6 +6,7 @@ import os
 import shutil
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -185,3 +186,24 @@ def test_a_name_that_is_not_utf8_is_told_at_once(tmp_path: Path, inside: bool) -
     for listed in (list_photos, list_people):
         with pytest.raises(DataError, match=r"not UTF-8 \(b'k\\xe4se'\): rename it"):
             listed(root)
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("train", ("--task", "images")),  # by default runs/, which is here
+        ("train", ("--task", "faces", "--out", "run")),
+        ("compare", ("--out", "compared")),
+        ("search", ("--for", "raspberry-pi-4", "--budget", "15ms")),
+        ("robustness", ("--out", "card")),
+        ("data check", ("--out", "checked")),
+    ],
+)
+def test_no_outcome_becomes_a_class(
+    command: str, options: tuple[str, ...], tmp_path: Path, edgecnn: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(make_photos(tmp_path, ("cat", "dog"), 3))
+    places = ("run", ".") if command == "robustness" else (".",)
+    code, _, complaint = edgecnn(*command.split(), *places, *options)
+    assert code == 2 and "where it would be a class" in complaint and complaint.count("\n") == 1
+    assert {entry.name for entry in tmp_path.iterdir()} == {"cat", "dog"}

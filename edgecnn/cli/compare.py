@@ -58,10 +58,12 @@ def command(
     from converters import contest as held
     from edgecnn import training
     from edgecnn.cli.progress import shown
+    from edgecnn.data.folders import keep_outside
     from edgecnn.storage import is_filled, write_json
     from edgecnn.training import contest
     from edgecnn.training import contest_report as report
 
+    keep_outside(data, out)
     if is_filled(out) and not resume:
         raise StorageError(
             f"{out} is not empty: choose another --out, or go on with it by --resume"

@@ -66,15 +66,14 @@ def check(
     from edgecnn.data import aside
     from edgecnn.data import check as rules
     from edgecnn.data import check_report as report
-    from edgecnn.data.folders import list_photos
+    from edgecnn.data.folders import keep_outside, list_photos
     from edgecnn.data.look import look
     from edgecnn.storage import storing, write_json
     from edgecnn.training import check as asked
 
     if yes and not fix:
         raise DataError("--yes confirms what --fix moves: name a side folder by --fix")
-    if out.resolve().is_relative_to(folder.resolve()):
-        raise DataError(f"expected --out outside {folder}, where it would be a class: name another")
+    keep_outside(folder, out)
     names = list_photos(folder)
     with storing(out):
         out.mkdir(parents=True, exist_ok=True)

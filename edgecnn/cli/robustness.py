@@ -52,11 +52,13 @@ def command(
     from edgecnn.bundle import MANIFEST
     from edgecnn.cli.progress import shown
     from edgecnn.data.disturb import KINDS
+    from edgecnn.data.folders import keep_outside
     from edgecnn.storage import storing, write_json
     from edgecnn.training import robustness as measured
     from edgecnn.training import robustness_report as report
     from edgecnn.training.run import Run
 
+    keep_outside(data, out)
     training.start_keras()
     models = [model, *beside]
     with tempfile.TemporaryDirectory(prefix="edgecnn-") as work, shown(to_stderr=as_json) as show:

@@ -80,11 +80,13 @@ def command(
     """
     from devices.latency import latencies
     from edgecnn import training
+    from edgecnn.data.folders import keep_outside
     from edgecnn.storage import write_json
     from edgecnn.training import search_report
     from edgecnn.training.search_plan import SPACE, Plan, best
 
     out = out or Path("runs", f"{Path(data).resolve().name}-search")
+    keep_outside(data, out)
     plan = Plan(
         data, latencies(board, results), storage=storage or f"sqlite:///{out / 'search.db'}",
         networks=tuple(networks or SPACE), sizes=sizes or (), **options,

@@ -12,6 +12,9 @@ from edgecnn.cli.options import Named
 from edgecnn.errors import DataError
 
 TASKS = ("images", "text", "embedder", "detector", "faces")
+FOLDERS = ("images", "embedder", "faces")
+"""Tasks whose DATA has a folder for each class or person."""
+
 HEADLINES = 8
 """Figures of ``metrics.json`` that are printed at the end."""
 
@@ -119,11 +122,14 @@ def command(
       edgecnn train friends --task faces --out friends-run --adapt
       edgecnn train photos --task images --cluster 192.168.1.5:4567 --workers 2 --worker 0
     """
+    from edgecnn.data.folders import keep_outside
     from edgecnn.training.cluster import Place, watched
 
     if not data.exists():
         raise DataError(f"expected photos or tables in {data}. It does not exist: check the path")
     out = out or Path("runs", f"{data.resolve().name}-{task}")
+    if task in FOLDERS:
+        keep_outside(data, out)
     given = {name: value for name, value in options.items() if value is not None}
     if cluster is None and workers is None and worker is None:
         _train(data, task, out, resume, tensorboard, given)

@@ -94,6 +94,16 @@ def list_photos(root: str | Path) -> list[str]:
     return names
 
 
+def keep_outside(root: str | Path, out: str | Path) -> None:
+    """Refuse a place among the classes, as ``runs/`` of a command that is given in the folder.
+
+    Raises:
+        DataError: ``out`` lies in ``root``, and whoever reads that next would take it for a class.
+    """
+    if Path(out).resolve().is_relative_to(Path(root).resolve()):
+        raise DataError(f"expected --out outside {root}, where it would be a class: name another")
+
+
 def read_photos(
     root: str | Path,
     names: Sequence[str],
