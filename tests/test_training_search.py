@@ -119,6 +119,11 @@ def test_a_budget_that_nothing_keeps_names_the_least(plan: Plan) -> None:
         search.Search(replace(plan, budget_ms=1e-6))
 
 
+def test_a_size_that_train_would_refuse_is_told_first(plan: Plan) -> None:
+    with pytest.raises(DataError, match=r"8 to 512 pixels. Received: \[600, 600\]"):
+        search.Search(replace(plan, sizes=((8, 8), (600, 600))))
+
+
 def test_it_ends_where_nothing_new_is_left(
     plan: Plan, folds: Folds, monkeypatch: pytest.MonkeyPatch
 ) -> None:

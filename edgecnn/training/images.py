@@ -95,7 +95,7 @@ def train(
         StorageError: ``out`` holds something already, or cannot be written.
     """
     settings = settings_for("images", DEFAULTS, settings)
-    _check(settings)
+    check(settings)
     names = list_photos(data)
     with Run.begun(out, "images", settings, data, resume=resume, tensorboard=tensorboard) as run:
         return _train(run, names, progress)
@@ -398,7 +398,12 @@ def _logits(model: Any, pixels: Image, rows: Labels) -> Floats:
     )
 
 
-def _check(settings: Mapping[str, Any]) -> None:
+def check(settings: Mapping[str, Any]) -> None:
+    """Refuse settings that no training can have.
+
+    Raises:
+        DataError: one is out of its range.
+    """
     if settings["network"] not in CLASSIFIERS:
         names = ", ".join(CLASSIFIERS)
         raise DataError(f"expected a network out of {names}. Received: {settings['network']!r}")

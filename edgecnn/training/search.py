@@ -69,10 +69,12 @@ class Pictures:
     def __init__(self, plan: Plan):
         """
         Raises:
-            DataError: the folder is not as :func:`edgecnn.data.folders.list_photos` wants it, or a
-                class has too few pictures for the folds.
+            DataError: the folder is not as :func:`edgecnn.data.folders.list_photos` wants it, a
+                class has too few pictures for the folds, or a size is none of ``edgecnn train``'s.
         """
         self._plan, self._names = plan, list_photos(plan.data)
+        for size_wh in plan.sizes:
+            images.check(self._settings(size_wh))
         photos, preprocess = images.read(self._settings(None), self._names)
         parts = split(photos.names, photos.digests, seed=plan.seed, held_out=plan.held_out)
         chosen = sorted([*parts["train"], *parts["validation"]])
