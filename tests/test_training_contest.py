@@ -11,6 +11,7 @@ import pytest
 from photo_folder import make_photos
 
 from edgecnn.bundle import Bundle
+from edgecnn.errors import DataError
 from edgecnn.training.contest import Contender, Row, contenders, verdicts
 
 
@@ -30,6 +31,19 @@ def test_contenders_of_the_options() -> None:
         Contender("dense-16", {"network": "dense", "channels": [16]}),
     ]
     assert [c.is_dense for c in found] == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (([(4, 6)], [16], (), 0.5), "--width is of the networks of --depths"),
+        (([(4, 6)], [16, 64, 16]), "each network once. Received: dense-16 2 times"),
+        (([(4, 6), (4, 6)], [16]), "Received: cnn-4-6 2 times"),
+    ],
+)
+def test_contenders_that_make_no_sense(options: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        contenders(*options)
 
 
 def test_the_smallest_dense_network_that_is_as_accurate_is_named() -> None:

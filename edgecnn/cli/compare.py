@@ -68,12 +68,12 @@ def command(
         raise StorageError(
             f"{out} is not empty: choose another --out, or go on with it by --resume"
         )
-    training.start_keras()
-    # Its warning about traced functions counts those of all networks in one process.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     taking_part = contest.contenders(
         filters or contest.CHANNELS, units or contest.UNITS, depths or (), width
     )
+    training.start_keras()
+    # Its warning about traced functions counts those of all networks in one process.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     rows: list[Row] = []
     with shown(to_stderr=as_json) as show:
 

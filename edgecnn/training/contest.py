@@ -5,9 +5,12 @@ All see the same pictures, split, seed, epochs and augmentation; only the networ
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from edgecnn.errors import DataError
 
 CHANNELS = ((4, 6), (8, 16), (16, 32, 64))
 """Filters of the convolutional networks: a few hundred parameters, a few thousand, many."""
@@ -71,7 +74,7 @@ class Row:
 
 
 def contenders(
-    channels: Iterable[Sequence[int]], units: Iterable[int], depths: Iterable[int] = (),
+    channels: Iterable[Sequence[int]], units: Iterable[int], depths: Sequence[int] = (),
     width: float | None = None,
 ) -> list[Contender]:  # fmt: skip
     """Those of the options given.
@@ -79,7 +82,12 @@ def contenders(
     Args:
         channels: filters of the stages of each compact network. ``units``: hidden units of each
             dense one. ``depths``: layers of further convolutional ones, with ``width``.
+
+    Raises:
+        DataError: ``width`` without ``depths``, or a network that is named twice.
     """
+    if width is not None and not depths:
+        raise DataError("--width is of the networks of --depths: name some, or leave it out")
     found = [
         Contender(f"cnn-{'-'.join(map(str, c))}", {"network": "compact", "channels": list(c)})
         for c in channels
@@ -89,6 +97,9 @@ def contenders(
         settings = {"network": network, "depth": depth, "width": width}
         found.append(Contender(f"{network}-{depth}-layers", settings))
     found += [Contender(f"dense-{u}", {"network": "dense", "channels": [u]}) for u in units]
+    often, times = Counter(contender.name for contender in found).most_common(1)[0]
+    if times > 1:
+        raise DataError(f"expected each network once. Received: {often} {times} times")
     return found
 
 
