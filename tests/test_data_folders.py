@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tracemalloc
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,19 @@ def test_split_is_stratified(size: int, expected: tuple[int, int, int]) -> None:
     assert list(parts) == list(PARTS)
     assert tuple(counts(parts)[p]["a"] for p in PARTS) == expected
     assert sorted(n for p in PARTS for n in parts[p]) == sorted(names)
+
+
+def test_one_long_text_does_not_make_all_of_them_long() -> None:
+    texts = [b"%d" % i for i in range(299)] + [b"x" * 1_000_000]
+    names = [f"a/{i}" for i in range(300)]
+    tracemalloc.start()
+    try:
+        parts = split(names, np.array(texts, object), seed=0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20_000_000
+    assert parts == split(names, np.array(texts), seed=0)
 
 
 def test_split_keeps_at_least_one_for_training() -> None:

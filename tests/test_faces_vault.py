@@ -273,6 +273,9 @@ def _cipher(path, change):
         lambda text: json.dumps(
             {**json.loads(text), "key": "passphrase", "scrypt": {"n": 1 << 40, "r": 8, "p": 1}}
         ),
+        lambda text: json.dumps(
+            {**json.loads(text), "key": "passphrase", "scrypt": {"n": 3, "r": 8, "p": 1}}
+        ),
     ],
 )
 def test_a_spoilt_cipher_is_one_line_and_takes_no_memory(sealed, change):

@@ -103,6 +103,9 @@ def test_a_zip_that_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_a_file_of_the_index_that_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "index.csv").write_text("person,file\n1\n")
+    with pytest.raises(DataError, match=r"stands in the index but cannot be read"):
+        aligned.load(tmp_path, aligned.index(tmp_path), Preprocess((32, 32)))
     (tmp_path / "index.csv").write_text("file,person\na/b.png,1\n")
     with pytest.raises(DataError, match=r"stands in the index but cannot be read"):
         aligned.load(tmp_path, aligned.index(tmp_path), Preprocess((32, 32)))

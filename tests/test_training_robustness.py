@@ -121,7 +121,7 @@ def test_a_run_of_people_is_refused(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", each=1)
     run = Run.start(tmp_path / "run", "faces", {"data": str(photos.resolve())})
     run.write_split({"gallery": list_photos(photos)})
-    with pytest.raises(DataError, match="expected a finished run of --task images"):
+    with pytest.raises(DataError, match=r"expected a run of --task images\. .* of task 'faces'"):
         pictures(photos, [run.path], 100, 0)
 
 

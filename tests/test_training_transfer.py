@@ -109,5 +109,8 @@ def test_what_does_not_go_together(
 
 def test_a_run_of_another_task_is_refused(two: Path, tmp_path: Path) -> None:
     other = Run.start(tmp_path / "other", "embedder", {})
-    with pytest.raises(DataError, match="of --task images to start from"):
+    with pytest.raises(DataError, match=r"expected a run of --task images\. .* of task 'embedder'"):
         images.train(two, tmp_path / "run", {**SETTINGS, "start": str(other.path)})
+    early = Run.start(tmp_path / "early", "images", {})
+    with pytest.raises(DataError, match="of them that broke off at its start"):
+        images.train(two, tmp_path / "run", {**SETTINGS, "start": str(early.path)})

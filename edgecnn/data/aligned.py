@@ -177,7 +177,7 @@ def _rows(table: Path) -> list[dict[str, str]]:
     try:
         # Excel puts a mark before the first column, which would be part of its name.
         with open(table, newline="", encoding="utf-8-sig") as f:
-            reader = csv.DictReader(f)
+            reader = csv.DictReader(f, restval="")
             if not {"file", "person"} <= set(reader.fieldnames or ()):
                 raise DataError(
                     f"expected columns file and person. {table} has: {reader.fieldnames}"

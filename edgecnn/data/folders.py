@@ -32,6 +32,7 @@ AHEAD = 64
 """Pictures that are read ahead at most: however many there are, no more wait in memory."""
 
 Digests = npt.NDArray[np.bytes_]
+AnyDigests = Digests | npt.NDArray[np.object_]
 Rows = npt.NDArray[np.int64]
 
 
@@ -181,7 +182,7 @@ def read_photos(
 
 
 def split(
-    names: Sequence[str], digests: Sequence[str] | Digests, *, seed: int, held_out: float = 0.15
+    names: Sequence[str], digests: Sequence[str] | AnyDigests, *, seed: int, held_out: float = 0.15
 ) -> dict[str, list[str]]:
     """Share pictures out to training, validation and test, class by class.
 
@@ -189,6 +190,8 @@ def split(
     content, so adding or renaming files moves few of the others.
 
     Args:
+        digests: what tells equal files; bytes of any length as objects, of which each takes the
+            memory that it needs and not that of the longest.
         held_out: the share of each class for validation, and as much for the test; one picture
             each at least.
 
@@ -204,12 +207,13 @@ def split(
 
 
 def split_rows(
-    names: Sequence[str], digests: Sequence[str] | Digests, *, seed: int, held_out: float = 0.15
+    names: Sequence[str], digests: Sequence[str] | AnyDigests, *, seed: int, held_out: float = 0.15
 ) -> dict[str, Rows]:
     """:func:`split`, as places in ``names``."""
     if not 0 < held_out < 0.5:
         raise DataError(f"expected a held-out share between 0 and 0.5. Received: {held_out}")
-    digests = np.asarray(digests, np.bytes_)
+    if not isinstance(digests, np.ndarray):
+        digests = np.asarray(digests, np.bytes_)
     classes: dict[str, list[int]] = defaultdict(list)
     for i, name in enumerate(names):
         classes[label_of(name)].append(i)

@@ -252,6 +252,8 @@ def unlock(path: Path, cipher: str | None, key: Key | None, embedder_sha256: str
         known = facts["cipher"] == "chacha20-poly1305" and kind in (FILE, PASSPHRASE)
         if not known or any(not 1 <= cost[k] <= most for k, most in MOST_SCRYPT.items()):
             raise ValueError
+        if cost["n"] == 1 or cost["n"] & (cost["n"] - 1):
+            raise ValueError("scrypt's n is a power of two, and more than one")
         bytes.fromhex(facts["salt"])
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise sqlite3.DatabaseError("how it is encrypted cannot be read") from e

@@ -167,7 +167,7 @@ def _train(run: Run, texts: Sequence[str], words: Sequence[str], progress: Progr
     targets = np.array([labels.index(word) for word in words], np.int64)
     parts = split(
         [f"{target}/{row}" for row, target in enumerate(targets, 1)],
-        np.array([_same(text).encode() for text in texts]),
+        np.array([_same(text).encode() for text in texts], object),
         seed=settings["seed"],
         held_out=settings["held_out"],
     )

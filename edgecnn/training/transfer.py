@@ -18,17 +18,15 @@ OF_THE_RUN = ("network", "channels", "depth", "width", "colour")
 
 
 def earlier(start: str) -> Run:
-    """The run to begin with.
+    """The run of pictures' classes in ``start``.
 
     Raises:
-        DataError: there is none, or it is not one of pictures' classes.
+        DataError: there is none, or it is one of another task, or it has not even read its photos.
     """
     run = Run(start)
     if run.task != "images" or "input" not in run.facts:
-        raise DataError(
-            f"expected a finished run of --task images to start from. {start} is one of task "
-            f"{run.task!r}: name another"
-        )
+        of = f"task {run.task!r}" if run.task != "images" else "them that broke off at its start"
+        raise DataError(f"expected a run of --task images. {start} is one of {of}: name another")
     return run
 
 
