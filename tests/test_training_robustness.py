@@ -85,7 +85,7 @@ def test_how_far_it_holds() -> None:
         "rotation, degrees: net up to 7.5 (50% at 15); other not even the weakest (40% at 15)."
     ]
     assert independence(curves, "net") == (
-        "net is not independent of these: it loses more than 5% of its accuracy under rotation "
+        "net is not independent of these: it loses more than 5 points of accuracy under rotation "
         "beyond 7.5 degrees."
     )
 

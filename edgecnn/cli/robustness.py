@@ -87,7 +87,8 @@ def command(
         return
     header, rows = report.limits(curves)
     widths = [max(len(row[k]) for row in (header, *rows)) for k in range(len(header))]
-    click.echo(f"strongest at which no more than {measured.HELD:.0%} of accuracy are lost:")
+    points = f"{100 * measured.HELD:g} points of accuracy"
+    click.echo(f"strongest at which no more than {points} are lost:")
     for row in (header, *rows):
         click.echo("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
     for line in claims:

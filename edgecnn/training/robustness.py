@@ -16,7 +16,7 @@ from edgecnn.images import Floats, Image, Preprocess
 from edgecnn.training.measures import interval
 
 HELD = 0.05
-"""Share of the undisturbed accuracy that may be lost where a network counts as holding."""
+"""Accuracy, 0…1, that may be lost where a network counts as holding."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,8 @@ def independence(curves: Mapping[str, Mapping[str, Sequence[Point]]], subject: s
         f"{n} beyond {tolerance(curves[n][subject]):g} {KINDS[n].unit}" for n in broken
     )
     return (
-        f"{subject} is not independent of these: it loses more than {HELD:.0%} of its accuracy "
-        f"under {limits}."
+        f"{subject} is not independent of these: it loses more than {100 * HELD:g} points of "
+        f"accuracy under {limits}."
     )
 
 
