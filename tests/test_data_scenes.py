@@ -43,6 +43,18 @@ def test_a_folder_and_a_zip_read_alike(tmp_path: Path) -> None:
     assert [i.shape for i in zipped.read(["000.png", "005.png"])] == [(96, 128, 3)] * 2
 
 
+def test_tables_that_excel_saved(tmp_path: Path) -> None:
+    make_scenes(tmp_path, 8, people=4)
+    plain = read_scenes(tmp_path)
+    for table in ("boxes.csv", "people.csv"):
+        content = (tmp_path / table).read_bytes()
+        (tmp_path / table).write_bytes(b"\xef\xbb\xbf" + content)
+    marked = read_scenes(tmp_path)
+    assert marked.people == plain.people
+    for name in plain.names:
+        np.testing.assert_array_equal(marked.faces[name], plain.faces[name])
+
+
 @pytest.mark.parametrize(
     ("row", "says"),
     [

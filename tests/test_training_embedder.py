@@ -291,17 +291,16 @@ def test_hints_bring_the_stages_nearer_to_the_teachers(people: Path, tmp_path: P
 
 
 def test_only_some_faces_of_a_batch_are_hinted_at(tmp_path: Path) -> None:
-    from edgecnn.training import embedder
     from edgecnn.training.teacher import Teacher
 
     teacher = Teacher(teacher_file(tmp_path / "t.onnx"), [(8, 8, 8), (4, 4, 8)], threads=1)
     pixels = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3)).astype(np.uint8)
-    features, count = embedder._hints(teacher, pixels, 2)
+    features, count = teacher.hints(pixels, 2)
     assert [x.shape for x in features] == [(6, 8, 8, 8), (6, 4, 4, 8)]
     assert np.array_equal(count, [3, 3, 0, 0, 0, 0])
     _, some = teacher(pixels[:2], stages=True)
     assert all(np.array_equal(x[:2], y) for x, y in zip(features, some, strict=True))
-    _, whole = embedder._hints(teacher, pixels, 16)
+    _, whole = teacher.hints(pixels, 16)
     assert np.array_equal(whole, np.ones(6))
 
 

@@ -7,7 +7,6 @@ them, one zip for each first part of ``file``; or a folder for each person with 
 
 from __future__ import annotations
 
-import csv
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -19,12 +18,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.data.index import open_zip, read_rows
 from edgecnn.errors import DataError
 from edgecnn.images import Preprocess, decode_image
 
 DISTINCT = ("aaf",)
 """Sets in which every picture shows another person, by their authors' word (All-Age-Faces:
 13,322 pictures of 13,322 people). Elsewhere a face without identity may be anyone's."""
+
+COLUMNS = ("file", "person")
+"""Of ``index.csv``."""
 
 SHARES = (0.03, 0.06)
 """Shares of validation and test. Whole people are held out, never some of their faces."""
@@ -86,7 +89,7 @@ def labels(folder: str | Path) -> dict[str, tuple[int | None, str]]:
     table = Path(folder) / "index.csv"
     if not table.exists():
         return {}
-    rows = [(r["file"], r.get("age") or "", r.get("sex") or "") for r in _rows(table)]
+    rows = [(r["file"], r.get("age") or "", r.get("sex") or "") for r in read_rows(table, COLUMNS)]
     known = {file: (int(age) if age.isdigit() else None, sex) for file, age, sex in rows}
     return {file: (age, sex) for file, (age, sex) in known.items() if age is not None or sex}
 
@@ -154,7 +157,7 @@ def _index(folder: Path) -> Iterator[tuple[str, str]]:
     """File and person of every face; the person is empty where unknown."""
     table = folder / "index.csv"
     if table.exists():
-        rows = _rows(table)
+        rows = read_rows(table, COLUMNS)
         if not rows:
             raise DataError(f"expected a line for each face. {table} has none: fill it in")
         for row in rows:
@@ -171,32 +174,6 @@ def _index(folder: Path) -> Iterator[tuple[str, str]]:
         )
     for p in files:
         yield f"{p.parent.name}/{p.name}", p.parent.name
-
-
-def _rows(table: Path) -> list[dict[str, str]]:
-    try:
-        # Excel puts a mark before the first column, which would be part of its name.
-        with open(table, newline="", encoding="utf-8-sig") as f:
-            reader = csv.DictReader(f, restval="")
-            if not {"file", "person"} <= set(reader.fieldnames or ()):
-                raise DataError(
-                    f"expected columns file and person. {table} has: {reader.fieldnames}"
-                )
-            return list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise DataError(f"{table} cannot be read ({e}): save it as CSV in UTF-8") from e
-
-
-def open_zip(path: Path) -> zipfile.ZipFile:
-    """An archive of faces.
-
-    Raises:
-        DataError: it is none, or cut off.
-    """
-    try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as e:
-        raise DataError(f"{path} is not a readable zip file ({e}): copy it again") from e
 
 
 def reader(folder: str | Path) -> Callable[[str], bytes]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.data.aligned import open_zip
+from edgecnn.data.index import open_zip
 from edgecnn.errors import DataError
 from edgecnn.images import Image, decode_image
 

@@ -15,9 +15,7 @@ sure it was, 0…1. Other columns are not read.
 
 from __future__ import annotations
 
-import csv
 import math
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edgecnn.data.index import open_zip, read_rows
 from edgecnn.errors import DataError
 from edgecnn.images import Floats, Image, decode_image
 
@@ -76,7 +75,7 @@ class Scenes:
             DataError: the table cannot be read, or names a label that is not there.
         """
         gone: dict[str, npt.NDArray[np.bool_]] = {}
-        for line, row in enumerate(_rows(table, ("file", *COLUMNS[:4])), start=2):
+        for line, row in enumerate(read_rows(table, ("file", *COLUMNS[:4])), start=2):
             faces = self.faces.get(row["file"], np.zeros((0, 14), np.float32))
             try:
                 x, y, w, h = (float(row[c]) for c in COLUMNS[:4])
@@ -105,7 +104,7 @@ class Scenes:
         archive = self.path / PHOTOS
         if not archive.is_file():
             return [decode_image((self.path / n).read_bytes(), str(self.path / n)) for n in names]
-        with zipfile.ZipFile(archive) as photos:
+        with open_zip(archive) as photos:
             return [decode_image(photos.read(n), f"{archive}: {n}") for n in names]
 
 
@@ -120,7 +119,7 @@ def read_scenes(path: str | Path) -> Scenes:
     names = _photos(path)
     rows: dict[str, list[list[float]]] = {name: [] for name in names}
     scores: dict[str, list[float]] = {name: [] for name in names}
-    for line, row in enumerate(_rows(path / BOXES, ("file", *COLUMNS)), start=2):
+    for line, row in enumerate(read_rows(path / BOXES, ("file", *COLUMNS)), start=2):
         if row["file"] not in rows:
             raise DataError(
                 f"{path / BOXES} line {line} names {row['file']}, which is not among the "
@@ -142,7 +141,7 @@ def read_scenes(path: str | Path) -> Scenes:
         raise DataError(f"{path / BOXES} has no rows: a detector needs labelled faces")
     people = {}
     if (path / PEOPLE).is_file():
-        people = {r["file"]: r["person"] for r in _rows(path / PEOPLE, ("file", "person"))}
+        people = {r["file"]: r["person"] for r in read_rows(path / PEOPLE, ("file", "person"))}
     faces = {name: _faces(rows[name]) for name in names}
     return Scenes(
         path, names, faces, people, {n: np.array(s, np.float32) for n, s in scores.items()}
@@ -178,11 +177,8 @@ def _photos(path: Path) -> tuple[str, ...]:
     archive = path / PHOTOS
     names: list[str] = []
     if archive.is_file():
-        try:
-            with zipfile.ZipFile(archive) as photos:
-                names = photos.namelist()
-        except (zipfile.BadZipFile, OSError) as e:
-            raise DataError(f"{archive} is not a readable zip file ({e}): copy it again") from e
+        with open_zip(archive) as photos:
+            names = photos.namelist()
     elif path.is_dir():
         names = [f.relative_to(path).as_posix() for f in path.rglob("*") if f.is_file()]
     found = tuple(sorted(n for n in names if n.lower().endswith(SUFFIXES)))
@@ -191,18 +187,6 @@ def _photos(path: Path) -> tuple[str, ...]:
             f"expected {PHOTOS} or photos ({', '.join(SUFFIXES)}) beside {BOXES}. {path} has none"
         )
     return found
-
-
-def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    try:
-        with open(path, newline="", encoding="utf-8") as f:
-            reader = csv.DictReader(f)
-            missing = [c for c in columns if c not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path} lacks the columns {', '.join(missing)}: add them")
-            return list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as e:
-        raise DataError(f"{path} cannot be read ({e}): check its path") from e
 
 
 def _faces(rows: list[list[float]]) -> Floats:

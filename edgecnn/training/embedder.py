@@ -265,7 +265,7 @@ def _fit_whole(
         y: list[Any] = [] if taught is None else [taught[chosen]]
         counts = [np.ones(len(pixels), np.float32)] * len(y)
         if hinting:
-            features, count = _hints(hinting, pixels, settings["hint_faces"])
+            features, count = hinting.hints(pixels, settings["hint_faces"])
             y += features
             counts += [count] * len(features)
         if use_margin:
@@ -290,16 +290,6 @@ def _fit_whole(
     fit(model, batches, run, stage="whole", epochs=settings["epochs"], validate=validate,
         monitor="cosine" if teacher else "accuracy", patience=settings["patience"],
         progress=progress)  # fmt: skip
-
-
-def _hints(teacher: Teacher, pixels: Image, asked: int) -> tuple[list[Floats], Floats]:
-    """The teacher's stages for the first ``asked`` faces of a batch, zeros for the others, and how
-    much each face counts, 1 in the mean."""
-    _, some = teacher(pixels[:asked], stages=True)
-    rest = len(pixels) - len(some[0])
-    count = np.zeros(len(pixels), np.float32)
-    count[: len(some[0])] = len(pixels) / len(some[0])
-    return [np.pad(x, ((0, rest), (0, 0), (0, 0), (0, 0))) for x in some], count
 
 
 def _several(persons: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

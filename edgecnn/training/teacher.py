@@ -86,6 +86,22 @@ class Teacher:
         features = [np.ascontiguousarray(x.transpose(0, 2, 3, 1)) for x in out[1:]]
         return out[0] / np.linalg.norm(out[0], axis=1, keepdims=True), features
 
+    def hints(self, pixels: Image, asked: int) -> tuple[list[Floats], Floats]:
+        """The stages' outputs for the first ``asked`` faces of a batch, zeros for the others, and
+        how much each face counts, 1 in the mean.
+
+        Args:
+            pixels: ``(N, H, W, 3)`` uint8 RGB.
+
+        Returns:
+            One ``(N, h, w, c)`` for each stage, and ``(N,)``.
+        """
+        _, some = self(pixels[:asked], stages=True)
+        rest = len(pixels) - len(some[0])
+        count = np.zeros(len(pixels), np.float32)
+        count[: len(some[0])] = len(pixels) / len(some[0])
+        return [np.pad(x, ((0, rest), (0, 0), (0, 0), (0, 0))) for x in some], count
+
     def _run(self, names: list[str], pixels: Image) -> list[Floats]:
         planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.float32)
         outputs: list[Floats] = self._session.run(names, {self._input: planes})
