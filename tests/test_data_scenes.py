@@ -89,6 +89,24 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         read_scenes(tmp_path)
 
 
+def test_photo_that_is_damaged_or_gone_is_named(tmp_path: Path) -> None:
+    make_scenes(tmp_path, 2)
+    archive = tmp_path / "scenes.zip"
+    with zipfile.ZipFile(archive, "w") as photos:
+        for name in ("000.png", "001.png"):
+            photos.write(tmp_path / name, name)
+            (tmp_path / name).unlink()
+    scenes, whole = read_scenes(tmp_path), bytearray(archive.read_bytes())
+    assert len(scenes.read(["000.png", "001.png"])) == 2
+    whole[whole.index(b"IDAT") + 20] ^= 0xFF
+    archive.write_bytes(whole)
+    with pytest.raises(DataError, match=r"^000\.png is labelled, but .*scenes\.zip \(Bad CRC"):
+        scenes.read(["000.png"])
+    archive.unlink()
+    with pytest.raises(DataError, match=r"^001\.png is labelled, but .*No such file"):
+        scenes.read(["001.png"])
+
+
 def test_labels_that_show_no_face_are_left_out(tmp_path: Path) -> None:
     make_scenes(tmp_path, 8)
     table, scenes = tmp_path / "not-faces.csv", read_scenes(tmp_path)

@@ -104,10 +104,10 @@ def test_a_zip_that_is_cut_off(tmp_path: Path) -> None:
 
 def test_a_file_of_the_index_that_is_missing(tmp_path: Path) -> None:
     (tmp_path / "index.csv").write_text("person,file\n1\n")
-    with pytest.raises(DataError, match=r"stands in the index but cannot be read"):
+    with pytest.raises(DataError, match=r"is labelled, but cannot be read in"):
         aligned.load(tmp_path, aligned.index(tmp_path), Preprocess((32, 32)))
     (tmp_path / "index.csv").write_text("file,person\na/b.png,1\n")
-    with pytest.raises(DataError, match=r"stands in the index but cannot be read"):
+    with pytest.raises(DataError, match=r"is labelled, but cannot be read in"):
         aligned.load(tmp_path, aligned.index(tmp_path), Preprocess((32, 32)))
 
 
@@ -154,8 +154,9 @@ def test_losses_against_numpy() -> None:
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
-def teacher_file(path: Path) -> Path:
-    """A small ONNX embedder for 32×32 faces with stages of the student's shapes."""
+def teacher_file(path: Path, faces: int | str = "n") -> Path:
+    """A small ONNX embedder for 32×32 faces, so many at a time, with stages of the student's
+    shapes."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -177,8 +178,8 @@ def teacher_file(path: Path) -> Path:
     nodes.append(helper.make_node("Flatten", [x], ["embedding"]))
     graph = helper.make_graph(
         nodes, "teacher",
-        [helper.make_tensor_value_info("data", TensorProto.FLOAT, ["n", 3, 32, 32])],
-        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 128])],
+        [helper.make_tensor_value_info("data", TensorProto.FLOAT, [faces, 3, 32, 32])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [faces, 128])],
         weights,
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
@@ -200,6 +201,89 @@ def test_teacher_finds_its_stages(tmp_path: Path) -> None:
     flat = stages[1].transpose(0, 3, 1, 2).reshape(5, -1)
     assert embeddings == pytest.approx(flat / np.linalg.norm(flat, axis=1, keepdims=True), abs=1e-5)
     assert not Teacher(path, [(8, 8, 9)], threads=1).has_stages
+
+
+def test_teacher_of_one_face_at_a_time(tmp_path: Path) -> None:
+    from edgecnn.errors import ModelError
+    from edgecnn.training.teacher import Teacher
+
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3)).astype(np.uint8)
+    shapes = [(8, 8, 8), (4, 4, 8)]
+    many, stages = Teacher(teacher_file(tmp_path / "n.onnx"), shapes, 1)(pixels, stages=True)
+    single = Teacher(teacher_file(tmp_path / "1.onnx", 1), shapes, threads=1)
+    one, same = single(pixels, stages=True)
+    assert one == pytest.approx(many, abs=1e-5)
+    assert all(a == pytest.approx(b, abs=1e-4) for a, b in zip(same, stages, strict=True))
+    with pytest.raises(
+        ModelError, match=r"N open or 1\. .*4\.onnx has inputs \[\[4, 3, 32, 32\]\]"
+    ):
+        Teacher(teacher_file(tmp_path / "4.onnx", 4), [], threads=1)
+
+
+def test_a_narrower_student_is_taught_principal_components(tmp_path: Path) -> None:
+    from edgecnn.training.teacher import Teacher
+
+    file = teacher_file(tmp_path / "teacher.onnx")
+    whole, narrow = (Teacher(file, [(8, 8, c), (4, 4, 8)], threads=1) for c in (8, 3))
+    assert whole.has_stages and narrow.has_stages
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3)).astype(np.uint8)
+    for teacher in (whole, narrow):
+        teacher.narrow(pixels)
+    embeddings, (wide, same) = whole(pixels, stages=True)
+    also, (few, untouched) = narrow(pixels, stages=True)
+    assert few.shape == (40, 8, 8, 3)
+    assert np.array_equal(also, embeddings) and np.array_equal(untouched, same)
+    # The best that three channels can hold, by the singular values; one less holds less.
+    singular = np.linalg.svd(wide.reshape(-1, 8), compute_uv=False)
+    lengths = np.linalg.norm(few.reshape(-1, 3), axis=0)
+    assert lengths == pytest.approx(singular[:3], rel=1e-3)
+    apart = few.reshape(-1, 3) / lengths
+    assert apart.T @ apart == pytest.approx(np.eye(3), abs=1e-3)
+
+
+def test_teacher_of_another_size_is_shown_the_faces_as_they_are(
+    people: Path, tmp_path: Path
+) -> None:
+    from edgecnn.training.teacher import Teacher, kept_answers
+
+    file = teacher_file(tmp_path / "teacher.onnx")
+    teacher = Teacher(file, [(8, 8, 8), (4, 4, 8)], threads=1, size_wh=(16, 16))
+    assert (teacher.size_wh, teacher.has_stages) == ((32, 32), False)
+    files = {f: "" for f in list(aligned.index(people))[:20]}
+    small, large = (aligned.load(people, files, Preprocess((n, n))) for n in (16, 32))
+    assert np.array_equal(teacher.faces(people, small), large.pixels)
+    assert teacher.faces(people, large) is large.pixels
+    said = kept_answers(tmp_path / "kept.npy", file, people, small, lambda done, total: None)
+    expected = teacher(large.pixels)[0] + teacher(large.pixels[:, :, ::-1])[0]
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    assert said == pytest.approx(expected, abs=1e-5)
+    assert np.array_equal(np.load(tmp_path / "kept.npy"), said)
+
+
+def test_what_is_refused_leaves_no_run(people: Path, tmp_path: Path) -> None:
+    from edgecnn.errors import ModelError
+
+    file = teacher_file(tmp_path / "teacher.onnx")
+    (tmp_path / "broken.onnx").write_bytes(b"not a network")
+    with pytest.raises(DataError, match=r"whose embeddings have 8 numbers.* have 128"):
+        trained(people, tmp_path / "run", teacher=str(file))
+    with pytest.raises(ModelError, match="not an ONNX network"):
+        trained(people, tmp_path / "run", teacher=str(tmp_path / "broken.onnx"))
+    with pytest.raises(DataError, match="steps of 16"):
+        trained(people, tmp_path / "run", size=40)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_small_network() -> None:
+    """Half as wide, and of about a quarter of the parameters, which is what 400,000 bytes take."""
+    from edgecnn.networks import build
+    from edgecnn.networks.embedder import NANO
+
+    full, small = build("embedder"), build("embedder", size_wh=(96, 96), **NANO)
+    assert small.output.shape == full.output.shape == (None, 128)
+    assert small.count_params() < 250_000 < full.count_params() / 3
+    halves = [small.get_layer(f"stage{i}").output.shape[-1] * 2 for i in (1, 2, 3)]
+    assert halves == [full.get_layer(f"stage{i}").output.shape[-1] for i in (1, 2, 3)]
 
 
 def test_teacher_that_is_no_network(tmp_path: Path) -> None:
@@ -263,6 +347,36 @@ def test_distillation_goes_on_after_an_interruption(people: Path, tmp_path: Path
         assert float(mine["loss"]) == pytest.approx(float(theirs["loss"]), rel=0.02)
     assert (run.path / "report.html").exists()
     assert not (run.path / "checkpoint.npz").exists()
+
+
+@pytest.mark.slow
+def test_a_small_network_learns_from_a_teacher_of_larger_faces(
+    people: Path, tmp_path: Path
+) -> None:
+    """The nearer its embeddings come to the teacher's of the faces at their own size, the better;
+    a network that learnt nothing is at 0."""
+    from edgecnn.training import embedder
+
+    file = str(teacher_file(tmp_path / "teacher.onnx"))
+    settings = {"teacher": file, "size": 16, "nano": True, "epochs": 8, "epoch_faces": 400,
+                "learning_rate": 1e-2, "margin_weight": 0.0, "network": {"head": 32}}  # fmt: skip
+    run = trained(people, tmp_path / "run", **settings)
+    assert run.load_model().get_layer("stem_conv").filters == 16
+    assert run.load_model().get_layer("head_conv").filters == 32  # what was asked for comes first
+    assert float(run.history[-1]["val_cosine"]) > 0.5
+    assert {r["stage"] for r in run.history} == {"whole"}
+    assert not (run.path / embedder.TARGETS).exists()
+
+
+@pytest.mark.slow
+def test_a_narrower_student_learns_stage_by_stage(people: Path, tmp_path: Path) -> None:
+    network = {**SMALL["network"], "stages": [[5, 16, 1], [6, 16, 1]], "dimension": 128}
+    settings = {"teacher": str(teacher_file(tmp_path / "teacher.onnx")), "network": network,
+                "stage_epochs": 8, "stage_faces": 400}  # fmt: skip
+    run = trained(people, tmp_path / "run", **settings)
+    stages = [float(row["loss"]) for row in run.history if row["stage"] == "stages"]
+    # Two errors as shares of the variance, and a distance: the means alone are at 3.
+    assert len(stages) == 8 and stages[-1] < 2.5
 
 
 @pytest.mark.slow

@@ -82,6 +82,8 @@ def channels(text: str) -> list[int]:
 @click.option("--stream/--no-stream", default=None, help="images: keep pixels on the disk of "
               "--out.  [where they are too many for memory]")  # fmt: skip
 @click.option("--teacher", type=click.Path(path_type=str), help="embedder: an ONNX face embedder.")
+@click.option("--nano", is_flag=True, default=None, help="embedder: the small network, a quarter "
+              "of the other's weights.")  # fmt: skip
 @click.option("--start", type=click.Path(path_type=str), help="images, embedder, detector: a run, "
               "or (not images) the .tflite file of one, whose network is trained further.",
               )  # fmt: skip

@@ -7,8 +7,6 @@ them, one zip for each first part of ``file``; or a folder for each person with 
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.data.index import open_zip, read_rows
+from edgecnn.data.index import open_zip, read_member, read_rows
 from edgecnn.errors import DataError
 from edgecnn.images import Preprocess, decode_image
 
@@ -184,11 +182,6 @@ def reader(folder: str | Path) -> Callable[[str], bytes]:
 
     def read(file: str) -> bytes:
         archive = zips.get(file.partition("/")[0])
-        try:
-            if archive is not None and not (folder / file).exists():
-                return archive.read(file)  # ZipFile.read locks: safe from several threads
-            return (folder / file).read_bytes()
-        except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as e:
-            raise DataError(f"{folder / file} stands in the index but cannot be read: {e}") from e
+        return read_member(folder if archive is None or (folder / file).exists() else archive, file)
 
     return read

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,3 +44,20 @@ def open_zip(path: str | Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as e:
         raise DataError(f"{path} is not a readable zip file ({e}): copy it again") from e
+
+
+def read_member(place: Path | zipfile.ZipFile, name: str) -> bytes:
+    """A file of a folder, or of an archive, which several threads may read.
+
+    Raises:
+        DataError: it is not there, or damaged.
+    """
+    try:
+        return (
+            place.read(name) if isinstance(place, zipfile.ZipFile) else (place / name).read_bytes()
+        )
+    except (OSError, KeyError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError) as e:
+        where = place.filename if isinstance(place, zipfile.ZipFile) else place
+        raise DataError(
+            f"{name} is labelled, but cannot be read in {where} ({e}): add it or copy it again"
+        ) from e

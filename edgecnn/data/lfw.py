@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.data.index import open_zip
+from edgecnn.data.index import open_zip, read_member
 from edgecnn.errors import DataError
 from edgecnn.images import Image, decode_image
 
@@ -62,10 +60,9 @@ class Faces:
     """
 
     def __init__(self, folder: str | Path):
-        self._folder = Path(folder)
-        zips = sorted(self._folder.glob("*.zip"))
-        self._zip = open_zip(zips[0]) if zips else None
-        if self._zip is None and not any(self._folder.glob("*/*.jpg")):
+        zips = sorted(Path(folder).glob("*.zip"))
+        self._place = open_zip(zips[0]) if zips else Path(folder)
+        if not zips and not any(Path(folder).glob("*/*.jpg")):
             raise DataError(
                 f"expected LFW's aligned faces, zipped or as NAME/NAME_0001.jpg. {folder} has none"
             )
@@ -76,13 +73,7 @@ class Faces:
         Raises:
             DataError: it is missing, broken, or of another size.
         """
-        try:
-            data = self._zip.read(file) if self._zip else (self._folder / file).read_bytes()
-        except (OSError, KeyError, zipfile.BadZipFile, zlib.error) as e:
-            raise DataError(
-                f"{self._folder} lacks {file}, which stands in pairs.txt, or it is damaged: {e}"
-            ) from e
-        face = decode_image(data, file)
+        face = decode_image(read_member(self._place, file), file)
         if face.shape != (112, 112, 3):
             raise DataError(f"expected aligned faces of 112×112. {file} is {face.shape[:2]}")
         return face

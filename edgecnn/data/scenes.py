@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edgecnn.data.index import open_zip, read_rows
+from edgecnn.data.index import open_zip, read_member, read_rows
 from edgecnn.errors import DataError
 from edgecnn.images import Floats, Image, decode_image
 
@@ -99,13 +99,13 @@ class Scenes:
         """The photos ``names``, each ``(H, W, 3)`` uint8 BGR.
 
         Raises:
-            DataError: one is missing or not a picture.
+            DataError: one is missing, damaged or not a picture.
         """
         archive = self.path / PHOTOS
         if not archive.is_file():
-            return [decode_image((self.path / n).read_bytes(), str(self.path / n)) for n in names]
+            return [decode_image(read_member(self.path, n), str(self.path / n)) for n in names]
         with open_zip(archive) as photos:
-            return [decode_image(photos.read(n), f"{archive}: {n}") for n in names]
+            return [decode_image(read_member(photos, n), f"{archive}: {n}") for n in names]
 
 
 def read_scenes(path: str | Path) -> Scenes:

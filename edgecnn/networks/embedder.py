@@ -22,6 +22,15 @@ STAGES = ((64, 128, 3), (128, 256, 6), (128, 256, 2))
 Channels are table 1's, so that a MobileFaceNet can teach stage by stage. The first stage has a
 block less than there: its large picture makes it the dearest, and it has least to lose."""
 
+NANO: dict[str, Any] = {
+    "stem": 16,
+    "first_expansion": 32,
+    "stages": ((32, 64, 3), (64, 128, 5), (64, 128, 2)),
+    "head": 192,
+}
+"""Options of the small one: half the channels, and in int8 less than 400,000 bytes, for which there
+are fewer channels before the embedding and a block less in the second stage."""
+
 
 def embedder(
     size_wh: tuple[int, int] = (112, 112),

@@ -27,7 +27,7 @@ from edgecnn.errors import DataError, EdgeCNNError, needs
 from edgecnn.faces import verify
 from edgecnn.images import Floats, Image, Preprocess, decode_image, to_network
 from edgecnn.networks import build
-from edgecnn.storage import whole_file
+from edgecnn.networks.embedder import NANO
 from edgecnn.training import pairs, settings_for
 from edgecnn.training.answers import Answers
 from edgecnn.training.embedder_report import write_report
@@ -39,7 +39,7 @@ from edgecnn.training.losses import (
     relative_error,
 )
 from edgecnn.training.run import Run
-from edgecnn.training.teacher import Teacher
+from edgecnn.training.teacher import Teacher, kept_answers
 from edgecnn.training.thaw import THAWED, lend_weights
 
 with needs("train", "keras", "tensorflow"):
@@ -63,17 +63,23 @@ DEFAULTS: dict[str, Any] = {
     "hint_weight": 0.0,
     "hint_faces": 16,
     "patience": None,
+    "nano": False,
     "network": {},
 }
-"""``network`` holds options of :func:`edgecnn.networks.embedder.embedder`; ``margin_weight`` is
-the weight of the identities beside a teacher (without one they weigh 1); ``hint_weight`` is the
-weight of the teacher's stages beside its embedding, together, and ``hint_faces`` how many faces of
-a batch it is asked for these, which costs a pass of the teacher each time; ``start`` is a run whose
-network is trained further, or the int8 file of one, without the stages; ``stage_faces`` and
-``epoch_faces`` make an epoch, None for all there are."""
+"""``nano`` is for the small network, :data:`edgecnn.networks.embedder.NANO`; ``network`` holds
+options of :func:`edgecnn.networks.embedder.embedder`; ``margin_weight`` is the weight of the
+identities beside a teacher (without one they weigh 1); ``hint_weight`` is the weight of the
+teacher's stages beside its embedding, together, and ``hint_faces`` how many faces of a batch it is
+asked for these, which costs a pass of the teacher each time; ``start`` is a run whose network is
+trained further, or the int8 file of one, without the stages; ``stage_faces`` and ``epoch_faces``
+make an epoch, None for all there are."""
 
 TARGETS = "targets.npy"
 """The teacher's embeddings of the training faces, in the run folder while the training lasts."""
+
+NARROWED_BY = 256
+"""Faces by which a teacher's stages become as narrow as the student's: of a stage of 7×7 and 128
+channels, 98 pixels a channel."""
 
 FALSE_ACCEPT_RATE = 1e-4
 """The rate of impostor comparisons that the threshold is chosen for."""
@@ -106,23 +112,21 @@ def train(
     split_by_file = {name: list(people) for name, people in parts.items()}
     run.check_split(split_by_file)
     run.write_split(split_by_file)
-    student = build("embedder", size_wh=preprocess.size_wh, **settings["network"])
-    faces = aligned.load(data, parts["train"], preprocess)
-    if settings["start"]:
-        some = faces.pixels[:: max(1, len(faces) // THAWED)]
-        try:
+    try:
+        student, teacher = _student(settings), None
+        faces = aligned.load(data, parts["train"], preprocess)
+        if settings["teacher"]:
+            teacher = _teacher(settings["teacher"], student, faces.pixels)
+        if settings["start"]:
+            some = faces.pixels[:: max(1, len(faces) // THAWED)]
             lend_weights(settings["start"], student, to_network(some))
-        except EdgeCNNError:
-            if not resume:
-                run.discard()
-            raise
+    except EdgeCNNError:
+        if not resume:
+            run.discard()
+        raise
     held_out = aligned.load(data, parts["validation"], preprocess)
-    teacher = None
-    if settings["teacher"]:
-        stages = [layer.output.shape[1:] for layer in _stage_ends(student)]
-        teacher = Teacher(settings["teacher"], stages, threads=1)
-        if teacher.has_stages and settings["stage_epochs"] and not settings["start"]:
-            _fit_stages(run, student, teacher, faces, held_out, settings, progress)
+    if teacher and teacher.has_stages and settings["stage_epochs"] and not settings["start"]:
+        _fit_stages(run, student, teacher, faces, held_out, settings, progress)
     _fit_whole(run, student, teacher, faces, held_out, settings, progress)
     run.save_model(student)
     _measure(run, student)
@@ -151,6 +155,25 @@ def check(parts: Mapping[str, Mapping[str, str]], teacher: str | None) -> None:
                 f"expected people to hold out, some with two faces, for {part}. Received: "
                 f"{len(faces)} people, {several} with two faces: add people (about 30 suffice)"
             )
+
+
+def _student(settings: Mapping[str, Any]) -> Any:
+    options = {**(NANO if settings["nano"] else {}), **settings["network"]}
+    return build("embedder", size_wh=(settings["size"],) * 2, **options)
+
+
+def _teacher(file: str, student: Any, faces: Image) -> Teacher:
+    stages = [layer.output.shape[1:] for layer in _stage_ends(student)]
+    _, height, width, _ = student.input.shape
+    teacher = Teacher(file, stages, threads=1, size_wh=(width, height))
+    if teacher.dimension != student.output.shape[1]:
+        raise DataError(
+            f"expected a teacher whose embeddings have {student.output.shape[1]} numbers, as the "
+            f"network's. Those of {file} have {teacher.dimension}: take another --teacher"
+        )
+    if teacher.has_stages:
+        teacher.narrow(faces[:: max(1, len(faces) // NARROWED_BY)])
+    return teacher
 
 
 def _stage_ends(student: Any) -> list[Any]:
@@ -259,7 +282,14 @@ def _fit_whole(
         losses.append(angular_margin())
         weights.append(margin_weight)
     model = keras.Model(student.input, outputs)
-    taught = _teacher_targets(run, settings["teacher"], faces, progress) if teacher else None
+
+    def asked(done: int, total: int) -> None:
+        if progress:
+            progress("teacher", done, total, {})
+
+    data, taught = settings["data"], None
+    if teacher:
+        taught = kept_answers(run.path / TARGETS, settings["teacher"], data, faces, asked)
 
     def targets(pixels: Image, chosen: npt.NDArray[np.int64]) -> Any:
         y: list[Any] = [] if taught is None else [taught[chosen]]
@@ -278,7 +308,7 @@ def _fit_whole(
         _optimizer(settings["learning_rate"], len(batches) * settings["epochs"]),
         loss=losses, loss_weights=weights,
     )  # fmt: skip
-    truth = teacher(held_out.pixels)[0] if teacher else None
+    truth = teacher(teacher.faces(data, held_out))[0] if teacher else None
 
     def validate() -> dict[str, float]:
         embeddings = verify.normalise(_predict(student, held_out.pixels))
@@ -299,31 +329,6 @@ def _several(persons: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     several = numbers[counts >= 2]
     labels[several] = np.arange(len(several))
     return np.where(persons >= 0, labels[persons], -1)
-
-
-def _teacher_targets(
-    run: Run, file: str, faces: aligned.AlignedFaces, progress: Progress | None
-) -> Floats:
-    """What the teacher says of each face and its mirror image together, ``(N, D)``.
-
-    Asked once and kept in the run folder: it costs less than half a pass of the student.
-    """
-    path = run.path / TARGETS
-    if path.exists():
-        kept: Floats = np.load(path, allow_pickle=False)
-        return kept
-    teacher = Teacher(file, [], threads=0)  # the student waits: every core is free
-    said = np.empty((len(faces), teacher.dimension), np.float32)
-    step = 256
-    for i in range(0, len(faces), step):
-        pixels = faces.pixels[i : i + step]
-        said[i : i + step] = teacher(pixels)[0] + teacher(pixels[:, :, ::-1])[0]
-        if progress:
-            progress("teacher", min(i + step, len(faces)), len(faces), {})
-    said = verify.normalise(said)
-    with whole_file(path) as draft, open(draft, "wb") as f:
-        np.save(f, said)
-    return said
 
 
 def _predict(model: Any, pixels: Image, batch: int = 256) -> Floats:
