@@ -8,6 +8,7 @@ from typing import Any
 
 from converters.export import export
 from edgecnn.bundle import MANIFEST, Bundle
+from edgecnn.networks import build
 from edgecnn.report.layers import depth, keras_layers, totals
 from edgecnn.training import images, settings_for
 from edgecnn.training.contest import Contender, Row
@@ -37,6 +38,10 @@ def hold(
     Raises:
         DataError, TrainingError, ConversionError, StorageError: as training and conversion do.
     """
+    for contender in taking_part:
+        if "depth" in contender.settings:  # found out now, not when the others have trained
+            build(contender.settings["network"], input_shape=(32, 32, 1), classes=2,
+                  depth=contender.settings["depth"])  # fmt: skip
     for contender in taking_part:
         given = {k: v for k, v in {**budget, **contender.settings}.items() if v is not None}
         run, is_new = _trained(data, out / contender.name, given, resume, progress(contender))

@@ -89,6 +89,10 @@ def test_export_and_import(edgecnn, bundle, photos, tmp_path):
     file = tmp_path / "people.json"
     assert edgecnn("people", "export", bundle.path, file)[0] == 0
     bundle.gallery.unlink()
+    (tmp_path / "none.json").write_text("{}")
+    code, _, err = edgecnn("people", "import", bundle.path, tmp_path / "none.json")
+    assert code == 2 and "is not a file of edgecnn people export" in err
+    assert not bundle.gallery.exists()
     code, out, _ = edgecnn("people", "import", bundle.path, file)
     assert code == 0 and out.startswith("2 embeddings are new")
     assert edgecnn("people", "import", bundle.path, file)[1].startswith("0 embeddings")

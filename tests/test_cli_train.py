@@ -123,6 +123,22 @@ def test_options_of_another_task_are_refused(
 
 
 @pytest.mark.parametrize(
+    ("task", "goes_on"), [("faces", "begins again"), ("images", "goes on from")]
+)
+def test_what_comes_after_an_interruption_is_told(
+    photos: Path, tmp_path: Path, edgecnn: Any, monkeypatch: pytest.MonkeyPatch,
+    task: str, goes_on: str,
+) -> None:  # fmt: skip
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    module = {"faces": "people", "images": "images"}[task]
+    monkeypatch.setattr(f"edgecnn.training.{module}.train", interrupted)
+    code, _, err = edgecnn("train", photos, "--task", task, "--out", tmp_path / "run")
+    assert code == 130 and f"the same command with --resume {goes_on}" in err
+
+
+@pytest.mark.parametrize(
     "option", [["--size", "4y"], ["--channels", "a,b"], ["--epochs", "0"], ["--task", "things"]]
 )
 def test_malformed_options_are_refused(

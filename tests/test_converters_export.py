@@ -280,11 +280,27 @@ def test_a_run_of_people_has_no_network_to_heal(runs: Path) -> None:
 
 def test_a_float_file_that_would_not_be_there_is_refused(runs: Path, edgecnn: Any) -> None:
     people = people_run(runs / "people", faces_bundle(runs))
-    words = ["--for", "x86-64", "--out", runs / "out", "--max-drop", "1", "--float-out"]
+    words = ["--for", "x86-64", "--out", runs / "out", "--float-out"]
     code, _, said = edgecnn("convert", people, *words, runs / "float.tflite")
     assert code == 2 and "takes its models from a bundle: leave --float-out out" in said
     code, _, said = edgecnn("convert", runs / "images", *words, runs / "out" / "float.tflite")
     assert code == 2 and "outside of the bundle" in said and "choose another --float-out" in said
+    assert not (runs / "out").exists()
+
+
+def test_an_option_without_effect_is_refused(runs: Path, edgecnn: Any) -> None:
+    people = people_run(runs / "people", faces_bundle(runs))
+    card = runs / "card.md"
+    card.write_text("whose")
+    for run, option in (
+        (people, ("--max-drop", "1")),
+        (people, ("--calibration", "9")),
+        (people, ("--quantiser", "tensorflow")),
+        (people, ("--card", card)),
+        (runs / "images", ("--with", runs)),
+    ):
+        code, _, said = edgecnn("convert", run, "--for", "x86-64", "--out", runs / "out", *option)
+        assert code == 2 and f"{option[0]} has no effect on a run of task" in said
     assert not (runs / "out").exists()
 
 

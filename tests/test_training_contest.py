@@ -103,8 +103,15 @@ def test_networks_are_trained_converted_and_told_of(
     page = (out / "report.html").read_text()
     assert "cnn-4-6" in page and "http" not in page and page.count("data:image/png") == 4
 
+    code, said, _ = edgecnn("bench", out / "cnn-4-6-bundle", "--runs", "1")
+    assert code == 0 and "classify" in said and "faces" not in said and "people" not in said
+
     code, _, complaint = edgecnn(*command)
     assert code == 2 and "--resume" in complaint
+    late = tmp_path / "late"
+    code, _, complaint = edgecnn("compare", photos, "--out", late, "--depths", "11")
+    assert code == 2 and "expected an even depth" in complaint
+    assert not late.exists(), "the other networks were trained before it was found out"
     done = [out / "cnn-4-6" / "model.keras", out / "cnn-4-6-bundle" / "manifest.json"]
     before = [file.stat().st_mtime_ns for file in done]
     shutil.rmtree(out / "dense-8-bundle")

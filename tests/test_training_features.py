@@ -156,6 +156,9 @@ def test_the_command_and_its_networks(tmp_path: Path, edgecnn: Edgecnn) -> None:
     assert column(read_table(again, None), "id") == [f"{i:03}" for i in range(60)]
     first, second = (np.array(column(t, "text_good"), float) for t in (table, read_table(again)))
     np.testing.assert_allclose(second, first, atol=1e-6)
+    for option in (("--epochs", 3), ("--label", "label"), ("--text", "text"), ("--seed", 1)):
+        code, _, err = edgecnn("features", data, "--with", kept, "--out", again, *option)
+        assert code == 2 and f"leave {option[0]} out" in err
     features = load_features(kept)
     new = write(tmp_path / "new.csv", {"text": ["never read before", ""]})
     assert of_more(new, tmp_path / "new.parquet", kept) == ["text_good"]

@@ -109,13 +109,17 @@ def command(
             )
         bench_board(bundle or ASSETS, board, as_json, **options)
         return
-    found = measure(Bundle(bundle or ASSETS), **options)
+    opened = Bundle(bundle or ASSETS)
+    found = measure(opened, **options)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
+    faces, people = f"{found['faces']} faces found, ", f", {found['people']} people"
+    if opened.manifest.task == "images":
+        faces = people = ""
     click.echo(
         f"{found['bundle']}: {'×'.join(map(str, found['frame_wh']))} ({found['frame']}), "
-        f"{found['faces']} faces found, {found['threads']} threads, {found['people']} people"
+        f"{faces}{found['threads']} threads{people}"
     )
     invokes = {f"invoke {name}": took for name, took in found["invokes"].items()}
     click.echo(f"{'stage':<32}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}")

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from edgecnn.cli.convert_tflite import FOREIGN, convert_tflite, foreign_options, refuse_for_runs
+from edgecnn.cli.convert_tflite import (
+    FOREIGN,
+    convert_tflite,
+    foreign_options,
+    refuse_for_runs,
+    refuse_idle,
+)
 from edgecnn.cli.healing import cures_for, healing_lines, tell
 from edgecnn.cli.options import Named, json_option, strangers_option
 from edgecnn.cli.report import refreshed
@@ -84,12 +90,14 @@ def command(
       edgecnn convert --from-tflite b.tflite --labels b.txt --data birds --for x86-64 --out bundle
     """
     from devices import get
+    from edgecnn.training.run import Run
 
     text, speed = _text(card) if card else None, None
     if from_tflite:
         bundle = convert_tflite(context, board, out, text)
     else:
         refuse_for_runs(context)
+        refuse_idle(context, Run(options["run"]).task)
         bundle, speed = convert_run(board=board, out=out, card=text, **options)
     found = facts(bundle, options["run"]) | {"speed": speed.as_dict() if speed else None}
     if as_json:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edgecnn.cli.options import is_typed, spelt
+
 if TYPE_CHECKING:
     from edgecnn.bundle import Bundle
 
@@ -72,6 +74,13 @@ FOREIGN = ("labels", "data", "mean", "std", "value_range", "order")
 OURS = ("max_drop", "calibration", "seed", "parts", "float_out", "strangers", "quantiser", "heal")
 """Options that only a run has a use for."""
 
+IDLE = {
+    "images": ("parts",),
+    "text": ("parts",),
+    "faces": ("max_drop", "calibration", "seed", "quantiser", "card"),
+}
+"""Options that have no effect on a run of a task; one of people's photos trained no network."""
+
 
 def foreign_options(command: Function) -> Function:
     """Add :data:`OPTIONS` to a command."""
@@ -89,9 +98,7 @@ def convert_tflite(context: click.Context, board: str, out: Path, card: str | No
     given = context.params
     for name in ("run", *OURS):
         if context.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT:
-            raise click.UsageError(
-                f"{_spelt(context, name)} is not for --from-tflite: leave it out"
-            )
+            raise click.UsageError(f"{spelt(context, name)} is not for --from-tflite: leave it out")
     from converters.foreign import Told, from_tflite
 
     told = Told(given["labels"], given["mean"], given["std"], given["value_range"], given["order"])
@@ -109,12 +116,19 @@ def refuse_for_runs(context: click.Context) -> None:
     """
     for name in FOREIGN:
         if context.params[name] is not None:
-            raise click.UsageError(f"{_spelt(context, name)} is for --from-tflite: leave it out")
+            raise click.UsageError(f"{spelt(context, name)} is for --from-tflite: leave it out")
     if context.params["run"] is None:
         raise click.UsageError("expected a RUN, or a model by --from-tflite")
 
 
-def _spelt(context: click.Context, name: str) -> str:
-    """As the user wrote it."""
-    option = next(p for p in context.command.params if p.name == name)
-    return option.opts[0] if isinstance(option, click.Option) else "RUN"
+def refuse_idle(context: click.Context, task: str) -> None:
+    """Complain about what has no effect on a run of ``task``.
+
+    Raises:
+        UsageError: it was given on the command line.
+    """
+    for name in IDLE.get(task, ()):
+        if is_typed(context, name):
+            raise click.UsageError(
+                f"{spelt(context, name)} has no effect on a run of task {task}: leave it out"
+            )

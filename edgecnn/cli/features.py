@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from edgecnn.cli.options import is_typed, spelt
 from edgecnn.errors import DataError
 
 
@@ -23,7 +24,10 @@ from edgecnn.errors import DataError
 @click.option("--epochs", type=click.IntRange(1), help="Rounds at most.  [20]")
 @click.option("--vectors", type=click.Path(path_type=str), help="Word vectors to begin with.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Same seed, same result.")
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     data: Path,
     out: Path,
     texts: tuple[str, ...],
@@ -54,8 +58,11 @@ def command(
     from edgecnn.training import features
 
     if kept is not None:
-        if texts or model:
-            raise click.UsageError("--with goes without --text and --model")
+        for name in ("texts", "label", "folds", "model", *options):
+            if is_typed(context, name):
+                raise click.UsageError(
+                    f"--with trains nothing and knows its columns: leave {spelt(context, name)} out"
+                )
         names = features.of_more(data, out, kept)
     else:
         settings = {name: value for name, value in options.items() if value is not None}

@@ -101,6 +101,17 @@ def gathered(
     return decorate
 
 
+def spelt(context: click.Context, name: str) -> str:
+    """A parameter of the command, by the name of its argument, as the user wrote it."""
+    parameter = next(p for p in context.command.params if p.name == name)
+    return parameter.opts[0] if isinstance(parameter, click.Option) else name.upper()
+
+
+def is_typed(context: click.Context, name: str) -> bool:
+    """Whether a parameter stands on the command line; the environment is for many commands."""
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
 gallery_option = click.option(
     "--gallery",
     type=click.Path(path_type=Path),

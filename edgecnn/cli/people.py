@@ -15,6 +15,7 @@ from edgecnn.cli.options import gallery_option, json_option
 from edgecnn.cli.people_forget import forget, traces
 from edgecnn.cli.people_key import decrypt, encrypt, rekey
 from edgecnn.cli.place import place_of
+from edgecnn.errors import EdgeCNNError
 
 if TYPE_CHECKING:
     from edgecnn.faces.gallery import Gallery
@@ -126,6 +127,12 @@ def import_(bundle: Path, gallery: Path | None, key: Key | None, file: Path) -> 
     from edgecnn.faces.gallery import Gallery
 
     place, sha = place_of(bundle, gallery)
-    with Gallery(place, sha, create=True, key=key) as opened:
-        count = import_people(opened, file)
+    is_new = not place.exists()
+    try:
+        with Gallery(place, sha, create=True, key=key) as opened:
+            count = import_people(opened, file)
+    except EdgeCNNError:
+        if is_new:  # nobody came in
+            place.unlink(missing_ok=True)
+        raise
     click.echo(f"{count} embeddings are new in {place}")

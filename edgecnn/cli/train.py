@@ -164,7 +164,8 @@ def _train(
             with shown() as progress:
                 run = module.train(data, own, settings, resume=resume, progress=progress, **more)
         except KeyboardInterrupt:
-            click.echo("the same command with --resume goes on from the last whole epoch", err=True)
+            whence = "begins again" if task == "faces" else "goes on from the last whole epoch"
+            click.echo(f"the same command with --resume {whence}", err=True)
             raise
         metrics = run.metrics
     numbers = {k: v for k, v in metrics.items() if isinstance(v, (int, float))}
