@@ -7,6 +7,7 @@ import pytest
 
 from edgecnn.errors import DataError
 from edgecnn.faces import verify
+from edgecnn.faces.embed import unit
 
 
 def bools(text: str) -> np.ndarray:
@@ -84,7 +85,7 @@ def test_threshold_at_never_lets_ties_through() -> None:
 
 def test_impostor_scores_are_all_pairs_of_different_known_people() -> None:
     rng = np.random.default_rng(1)
-    e = verify.normalise(rng.normal(size=(9, 4)).astype(np.float32))
+    e = unit(rng.normal(size=(9, 4)).astype(np.float32))
     persons = np.array([0, 0, 1, 2, 2, 2, -1, 3, -1])
     oracle = [
         float(e[i] @ e[j])

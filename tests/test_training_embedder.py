@@ -253,7 +253,7 @@ def test_teacher_of_another_size_is_shown_the_faces_as_they_are(
     small, large = (aligned.load(people, files, Preprocess((n, n))) for n in (16, 32))
     assert np.array_equal(teacher.faces(people, small), large.pixels)
     assert teacher.faces(people, large) is large.pixels
-    said = kept_answers(tmp_path / "kept.npy", file, people, small, lambda done, total: None)
+    said = kept_answers(tmp_path / "kept.npy", file, people, small, None)
     expected = teacher(large.pixels)[0] + teacher(large.pixels[:, :, ::-1])[0]
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     assert said == pytest.approx(expected, abs=1e-5)
@@ -274,14 +274,25 @@ def test_what_is_refused_leaves_no_run(people: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_the_small_network() -> None:
+def test_the_small_network(tmp_path: Path) -> None:
     """Half as wide, and of about a quarter of the parameters, which is what 400,000 bytes take."""
+    from converters import int8
     from edgecnn.networks import build
     from edgecnn.networks.embedder import NANO
 
     full, small = build("embedder"), build("embedder", size_wh=(96, 96), **NANO)
     assert small.output.shape == full.output.shape == (None, 128)
     assert small.count_params() < 250_000 < full.count_params() / 3
+    rng = np.random.default_rng(0)
+    network = build("embedder", **NANO)
+    for weight in network.weights:
+        if len(weight.shape) == 1:  # zeros would be kept once for all layers
+            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+    network.save(tmp_path / "network.keras")
+    np.save(tmp_path / "some.npy", rng.integers(0, 256, (4, 112, 112, 3)).astype(np.uint8))
+    files = [tmp_path / name for name in ("network.keras", "some.npy", "int8.tflite", "f.tflite")]
+    int8.convert(*files)
+    assert files[2].stat().st_size < 399_000  # and the metadata
     halves = [small.get_layer(f"stage{i}").output.shape[-1] * 2 for i in (1, 2, 3)]
     assert halves == [full.get_layer(f"stage{i}").output.shape[-1] for i in (1, 2, 3)]
 

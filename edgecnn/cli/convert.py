@@ -25,6 +25,7 @@ from edgecnn.errors import DataError
 if TYPE_CHECKING:
     from converters.speed import Speed
     from edgecnn.bundle import Bundle
+    from edgecnn.training.run import Run
 
 
 @click.command()
@@ -97,8 +98,9 @@ def command(
         bundle = convert_tflite(context, board, out, text)
     else:
         refuse_for_runs(context)
-        refuse_idle(context, Run(options["run"]).task)
-        bundle, speed = convert_run(board=board, out=out, card=text, **options)
+        run = Run(options["run"])
+        refuse_idle(context, run.task)
+        bundle, speed = convert_run(board=board, out=out, card=text, **{**options, "run": run})
     found = facts(bundle, options["run"]) | {"speed": speed.as_dict() if speed else None}
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -162,7 +164,7 @@ def table(
 
 
 def convert_run(
-    run: Path,
+    run: Run,
     parts: Path | None,
     calibration: int,
     float_out: Path | None,
@@ -173,26 +175,24 @@ def convert_run(
     from converters import speed
     from converters.export import KINDS, export
     from edgecnn.bundle import Bundle
-    from edgecnn.training.run import Run
 
     if heal:
         options |= {"cures": cures_for(options["board"]), "watch": tell}
 
     options = {name: value for name, value in options.items() if name not in FOREIGN}
     options |= {"parts": Bundle(parts) if parts else None, "calibration_count": calibration}
-    taken = Run(run)
-    kind = KINDS.get(taken.task)
+    kind = KINDS.get(run.task)
     if kind is None:
-        return export(run, float_out=float_out, **options), None
+        return export(run.path, float_out=float_out, **options), None
     with tempfile.TemporaryDirectory(prefix="edgecnn-") as work:
         float_file = float_out or Path(work, "float.tflite")
-        bundle = export(run, float_out=float_file, **options)
+        bundle = export(run.path, float_out=float_file, **options)
         file = bundle.path / bundle.entry(kind).file
         compared = speed.compare(file, float_file)
-        if taken.task == "images":
+        if run.task == "images":
             size = {"int8_bytes": file.stat().st_size, "float_bytes": float_file.stat().st_size}
             facts = {**compared.as_dict(), **size, "target": bundle.manifest.target}
-            refreshed(taken, speed=facts)
+            refreshed(run, speed=facts)
         return bundle, compared
 
 

@@ -15,12 +15,6 @@ PAIRS = 6000
 """Verification pairs to draw from held-out people: as many as LFW's protocol has."""
 
 
-def normalise(embeddings: Floats) -> Floats:
-    """Rows ``(N, D)`` scaled to unit length; a row of zeros stays zero."""
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return np.asarray(embeddings / np.maximum(lengths, 1e-12), np.float32)
-
-
 def pair_scores(embeddings: Floats, pairs: Ints) -> Floats:
     """Cosines of pairs: ``(P,)`` float32.
 

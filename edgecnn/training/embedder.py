@@ -23,8 +23,9 @@ from edgecnn.data import aligned
 from edgecnn.data.aligned import split as split
 from edgecnn.data.augment_faces import augment_face
 from edgecnn.data.balance import in_turns
-from edgecnn.errors import DataError, EdgeCNNError, needs
+from edgecnn.errors import DataError, needs
 from edgecnn.faces import verify
+from edgecnn.faces.embed import unit
 from edgecnn.images import Floats, Image, Preprocess, decode_image, to_network
 from edgecnn.networks import build
 from edgecnn.networks.embedder import NANO
@@ -101,18 +102,17 @@ def train(
         TrainingError: the loss is not a number.
     """
     settings = settings_for("embedder", DEFAULTS, settings)
-    settings["data"] = str(Path(data).resolve())
     people = aligned.index(data)
     parts = split(people, settings["seed"])
     check(parts, settings["teacher"])
-    run = Run.start(out, "embedder", settings, resume=resume, tensorboard=tensorboard)
-    keras.utils.set_random_seed(settings["seed"])
-    preprocess = Preprocess((settings["size"],) * 2, "RGB", "stretch")
-    run.note(input=preprocess.to_dict())
-    split_by_file = {name: list(people) for name, people in parts.items()}
-    run.check_split(split_by_file)
-    run.write_split(split_by_file)
-    try:
+    with Run.begun(out, "embedder", settings, data, resume=resume, tensorboard=tensorboard) as run:
+        settings = run.facts["settings"]
+        keras.utils.set_random_seed(settings["seed"])
+        preprocess = Preprocess((settings["size"],) * 2, "RGB", "stretch")
+        run.note(input=preprocess.to_dict())
+        split_by_file = {name: list(people) for name, people in parts.items()}
+        run.check_split(split_by_file)
+        run.write_split(split_by_file)
         student, teacher = _student(settings), None
         faces = aligned.load(data, parts["train"], preprocess)
         if settings["teacher"]:
@@ -120,10 +120,7 @@ def train(
         if settings["start"]:
             some = faces.pixels[:: max(1, len(faces) // THAWED)]
             lend_weights(settings["start"], student, to_network(some))
-    except EdgeCNNError:
-        if not resume:
-            run.discard()
-        raise
+    # What fails from here on leaves its epochs, to be resumed.
     held_out = aligned.load(data, parts["validation"], preprocess)
     if teacher and teacher.has_stages and settings["stage_epochs"] and not settings["start"]:
         _fit_stages(run, student, teacher, faces, held_out, settings, progress)
@@ -185,7 +182,7 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Augmented faces; which ones, and how changed, follows from seed, epoch and position."""
 
     def __init__(
-        self, faces: aligned.AlignedFaces, settings: dict[str, Any], count: int | None,
+        self, faces: aligned.AlignedFaces, settings: Mapping[str, Any], count: int | None,
         targets: Callable[[Image, npt.NDArray[np.int64]], Any],
     ):  # fmt: skip
         super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
@@ -225,7 +222,7 @@ def _optimizer(learning_rate: float, steps: int) -> Any:
 
 def _fit_stages(
     run: Run, student: Any, teacher: Teacher, faces: aligned.AlignedFaces,
-    held_out: aligned.AlignedFaces, settings: dict[str, Any], progress: Progress | None,
+    held_out: aligned.AlignedFaces, settings: Mapping[str, Any], progress: Progress | None,
 ) -> None:  # fmt: skip
     """Every stage learns from the teacher's input to the teacher's output of that stage."""
     ends = [*(layer.output for layer in _stage_ends(student)), student.output]
@@ -261,7 +258,7 @@ def _fit_stages(
 
 def _fit_whole(
     run: Run, student: Any, teacher: Teacher | None, faces: aligned.AlignedFaces,
-    held_out: aligned.AlignedFaces, settings: dict[str, Any], progress: Progress | None,
+    held_out: aligned.AlignedFaces, settings: Mapping[str, Any], progress: Progress | None,
 ) -> None:  # fmt: skip
     """The whole network learns the teacher's embedding and to keep persons apart."""
     labels = _several(faces.persons)
@@ -282,14 +279,9 @@ def _fit_whole(
         losses.append(angular_margin())
         weights.append(margin_weight)
     model = keras.Model(student.input, outputs)
-
-    def asked(done: int, total: int) -> None:
-        if progress:
-            progress("teacher", done, total, {})
-
     data, taught = settings["data"], None
     if teacher:
-        taught = kept_answers(run.path / TARGETS, settings["teacher"], data, faces, asked)
+        taught = kept_answers(run.path / TARGETS, settings["teacher"], data, faces, progress)
 
     def targets(pixels: Image, chosen: npt.NDArray[np.int64]) -> Any:
         y: list[Any] = [] if taught is None else [taught[chosen]]
@@ -311,7 +303,7 @@ def _fit_whole(
     truth = teacher(teacher.faces(data, held_out))[0] if teacher else None
 
     def validate() -> dict[str, float]:
-        embeddings = verify.normalise(_predict(student, held_out.pixels))
+        embeddings = unit(_predict(student, held_out.pixels))
         figures = {}
         if truth is not None:
             figures["cosine"] = float(np.mean(np.sum(embeddings * truth, axis=1)))
@@ -372,7 +364,7 @@ def _chosen(run: Run, part: str, count: int | None, seed: int) -> dict[str, str]
 def answers(run: Run, predict: Predict, part: str = "test") -> Answers:
     """Pairs of faces of a part, one person or two; which pairs does not depend on ``predict``."""
     faces, people = _part(run, part), aligned.index(run.facts["settings"]["data"])
-    embeddings = verify.normalise(predict(faces.pixels)[0])
+    embeddings = unit(predict(faces.pixels)[0])
     return pairs.answers(faces, people, embeddings, run.facts["settings"]["seed"])
 
 
@@ -402,7 +394,7 @@ def operating_point(run: Run, predict: Predict, part: str = "test") -> dict[str,
     All pairs of different held-out people are compared.
     """
     faces = _part(run, part)
-    embeddings = verify.normalise(predict(faces.pixels)[0])
+    embeddings = unit(predict(faces.pixels)[0])
     impostors = verify.impostor_scores(embeddings, faces.persons)
     # A small set cannot show a rate below one in its number; the manifest says which it was.
     threshold = verify.threshold_at(impostors, max(FALSE_ACCEPT_RATE, 1 / len(impostors)))
@@ -425,5 +417,5 @@ def _measure(run: Run, student: Any) -> None:
     metrics["parameters"] = student.count_params()
     metrics["counts"] = {name: len(files) for name, files in run.split.items()}
     faces = _part(run, "test")
-    write_report(run, metrics, faces, verify.normalise(_predict(student, faces.pixels)))
+    write_report(run, metrics, faces, unit(_predict(student, faces.pixels)))
     run.write_metrics(metrics)

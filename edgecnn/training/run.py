@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecnn import __version__, networks
-from edgecnn.errors import DataError, ModelError, StorageError, TrainingError
+from edgecnn.errors import DataError, MissingExtra, ModelError, StorageError, TrainingError
 from edgecnn.images import Preprocess
 from edgecnn.storage import is_filled, storing, whole_file, write_json
 from edgecnn.text import VOCABULARY, TextInput
@@ -157,7 +157,7 @@ class Run:
         run = cls.start(path, task, described, resume=resume, tensorboard=tensorboard)
         try:
             yield run
-        except (DataError, ModelError, TrainingError):
+        except (DataError, ModelError, TrainingError, MissingExtra):
             if not resume:
                 run.discard()
             raise

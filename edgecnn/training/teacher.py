@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgecnn.data import aligned
 from edgecnn.errors import ModelError, needs
+from edgecnn.faces.embed import unit
 from edgecnn.images import Floats, Image, Preprocess
 from edgecnn.storage import whole_file
+
+if TYPE_CHECKING:
+    from edgecnn.training.fit import Progress
 
 BATCH = 64
 """Faces that the teacher is shown at a time."""
@@ -109,7 +113,7 @@ class Teacher:
         features = [np.ascontiguousarray(x.transpose(0, 2, 3, 1)) for x in out[1:]]
         for i, base in enumerate(self._bases if stages else ()):
             features[i] = features[i] if base is None else features[i] @ base
-        return out[0] / np.linalg.norm(out[0], axis=1, keepdims=True), features
+        return unit(out[0]), features
 
     def narrow(self, pixels: Image) -> None:
         """Stages with more channels than wanted hand on as many principal components of them from
@@ -156,14 +160,11 @@ class Teacher:
 
 def kept_answers(
     path: Path, teacher: str | Path, data: str | Path, faces: aligned.AlignedFaces,
-    progress: Callable[[int, int], None],
+    progress: Progress | None,
 ) -> Floats:  # fmt: skip
     """What a teacher says of each face of ``data`` and its mirror image together, ``(N, D)``.
 
     Asked once and kept in ``path``.
-
-    Args:
-        progress: is told how many faces are done, and how many there are.
     """
     if path.exists():
         kept: Floats = np.load(path, allow_pickle=False)
@@ -175,8 +176,9 @@ def kept_answers(
     for i in range(0, len(pixels), step):
         some = pixels[i : i + step]
         said[i : i + step] = asked(some)[0] + asked(some[:, :, ::-1])[0]
-        progress(min(i + step, len(pixels)), len(pixels))
-    said /= np.linalg.norm(said, axis=1, keepdims=True)
+        if progress:
+            progress("teacher", min(i + step, len(pixels)), len(pixels), {})
+    said = unit(said)
     with whole_file(path) as draft, open(draft, "wb") as f:
         np.save(f, said)
     return said
